@@ -184,6 +184,78 @@ fn cold_starts_are_counted_by_size() {
     );
 }
 
+/// Version 7 appears at 10:00 on the second day. Its environments of 10:00 and 11:00 take 8 s to start, that of the next
+/// day 1 s.
+#[test]
+fn the_first_hours_of_a_version_are_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let started = |version: &str, (day, hour): (u32, u32), init_ms: u32| {
+        let mut record = record(512, 100.0, day);
+        record["version"] = json!(version);
+        record["env"] = json!(format!("{:x}", day * 100 + hour));
+        record["t0"] = json!(format!("2026-01-{day:02}T{hour:02}:00:00.000Z"));
+        record["reports"][0][5] = json!(init_ms);
+        record.to_string() + "\n"
+    };
+    let records = [
+        started("6", (27, 10), 900),
+        started("7", (28, 10), 8000),
+        started("7", (28, 11), 8000),
+        started("7", (29, 10), 1000),
+    ];
+    fs::write(folder.path().join("reports.jsonl"), records.concat()).unwrap();
+    out(&rightsizer(&folder, &["import", "reports.jsonl"]));
+    let all = out(&rightsizer(&folder, &["coldstarts", "--json"]));
+    let all: Value = serde_json::from_str(&all).unwrap();
+    let starts = all[0]["starts"].as_array().unwrap();
+    let of = |version| {
+        starts
+            .iter()
+            .find(|start| start["version"] == version)
+            .unwrap()
+    };
+    assert!(of("6")["first_hours"].is_null(), "{all}");
+    let hours = &of("7")["first_hours"];
+    let counts = (&hours["first"]["count"], &hours["later"]["count"]);
+    assert_eq!(counts, (&json!(2), &json!(1)), "{all}");
+    let text = out(&rightsizer(&folder, &["coldstarts"]));
+    assert!(
+        text.contains("in the first 2 hours after the deployment 8.0"),
+        "{text}"
+    );
+}
+
+/// Two attempts of init time out before the invocation that repeats it.
+#[test]
+fn starts_that_failed_are_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let failed = "INIT_REPORT Init Duration: 10009.13 ms\tPhase: init\tStatus: timeout\n";
+    let report = |n: u32| {
+        format!(
+            "REPORT RequestId: {n:08}-0000-4000-8000-000000000000\tDuration: 100.50 ms\tBilled Duration: 101 ms\t\
+             Memory Size: 512 MB\tMax Memory Used: 90 MB\n"
+        )
+    };
+    let lines = [failed, failed, &report(1), &report(2)].concat();
+    fs::write(folder.path().join("log.txt"), lines).unwrap();
+    out(&rightsizer(&folder, &["import", "log.txt"]));
+    let all = out(&rightsizer(&folder, &["coldstarts", "--json"]));
+    let all: Value = serde_json::from_str(&all).unwrap();
+    let start = &all[0]["starts"][0];
+    assert_eq!(start["failed_inits"]["count"], 2, "{all}");
+    assert_eq!(
+        (&start["starts"], &start["invocations"]),
+        (&json!(0), &json!(2))
+    );
+    let text = out(&rightsizer(&folder, &["coldstarts"]));
+    assert!(
+        text.contains("init failed 2 times, half of them after"),
+        "{text}"
+    );
+    let shown = out(&rightsizer(&folder, &["show", "log.txt"]));
+    assert!(shown.contains("2 of 2 starts failed"), "{shown}");
+}
+
 #[test]
 fn a_function_without_a_curve_has_a_reason() {
     let folder = store();
@@ -235,9 +307,9 @@ fn sizes_that_contradict_each_other_have_a_reason_instead_of_a_curve() {
     );
 }
 
-/// Ten of 40 invocations waited 250 ms for a restore, which is not in the billed time, or for init, which is.
+/// Ten of 40 invocations waited 250 ms for a restore, which is billed by size, or for init, which is billed by time.
 #[test]
-fn restores_have_no_cost_if_nothing_was_billed() {
+fn restores_are_apart_from_init_and_have_no_cost() {
     let starts = |first: &str| -> Value {
         let folder = tempfile::tempdir().unwrap();
         let other = "Billed Duration: 101 ms";
@@ -258,12 +330,16 @@ fn restores_have_no_cost_if_nothing_was_billed() {
         "Billed Duration: 101 ms\tRestore Duration: 250.00 ms\tBilled Restore Duration: 60 ms",
     );
     assert_eq!(restores["starts"], 10);
+    assert_eq!(restores["restores"]["count"], 10);
+    assert!(restores["inits"].is_null(), "{restores}");
     assert!(
         restores["monthly_usd"].is_null() && restores["billed_share"].is_null(),
         "{restores}"
     );
     let inits = starts("Billed Duration: 351 ms\tInit Duration: 250.00 ms");
     assert!(inits["monthly_usd"].as_f64() > Some(0.0), "{inits}");
+    assert_eq!(inits["inits"]["count"], 10);
+    assert!(inits["restores"].is_null(), "{inits}");
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub struct Reports {
     /// Runtime as the platform names it, such as `nodejs:20.v22`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
-    /// How this environment came to be.
+    /// How this environment came to be. With [`InitType::SnapStart`], a row's `init_ms` is a restore.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<InitType>,
     /// Time of the first report; rows count from here.

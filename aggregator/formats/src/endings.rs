@@ -12,6 +12,7 @@ use std::rc::Rc;
 use rightsizer_records::{EnvId, ErrorKind, Millis, Status, is_killed_for_memory};
 use rightsizer_rules::evidence::{FunctionKey, Observation};
 
+use super::failed_start::{self, FailedStarts};
 use super::figures::Invocation;
 use super::hints::Origin;
 
@@ -50,6 +51,8 @@ pub(super) struct Endings {
     ended: VecDeque<(String, Ended)>,
     /// Reports without a failure, near their size: the runtime may turn out to have ended.
     near: VecDeque<(String, Observation)>,
+    /// Starts that failed, and whose report has not come.
+    pub(super) starts: FailedStarts,
     /// Whose heap was full, and whose next failure that explains.
     full: VecDeque<(Rc<FunctionKey>, Option<EnvId>)>,
 }
@@ -65,9 +68,9 @@ pub(super) fn is_heap_full(text: &str) -> bool {
     HEAP_FULL.iter().any(|words| text.contains(words))
 }
 
-/// Whether a line shows how an invocation ended.
+/// Whether a line shows how an invocation or a start ended.
 pub(super) fn is_ending(text: &str) -> bool {
-    ended_request(text).is_some() || is_heap_full(text)
+    ended_request(text).is_some() || failed_start::parse(text).is_some() || is_heap_full(text)
 }
 
 /// The request that a `REPORT` line is of.
@@ -78,7 +81,7 @@ pub(super) fn request(report: &str) -> Option<&str> {
         .filter(|id| id.len() <= MAX_ID)
 }
 
-fn remember<T>(list: &mut VecDeque<T>, one: T) {
+pub(super) fn remember<T>(list: &mut VecDeque<T>, one: T) {
     if list.len() == REMEMBERED {
         list.pop_front();
     }
@@ -171,6 +174,7 @@ impl Endings {
             duration_ms: None::<Millis>,
             billed_ms: None,
             init_ms: None,
+            restore_ms: None,
             ..invocation
         };
         remember(&mut self.near, (id.to_owned(), invocation));

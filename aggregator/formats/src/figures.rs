@@ -18,8 +18,10 @@ pub(super) struct Invocation {
     pub duration_ms: Option<Millis>,
     /// Billed duration.
     pub billed_ms: Option<Millis>,
-    /// Init duration, or the restore duration under `SnapStart`.
+    /// Init duration.
     pub init_ms: Option<Millis>,
+    /// Duration of the restore from a snapshot, under `SnapStart`.
+    pub restore_ms: Option<Millis>,
     /// How the invocation ended.
     pub(super) status: Status,
     /// The meaning of its error type, if it has one.
@@ -37,6 +39,7 @@ impl Invocation {
             duration_ms: None,
             billed_ms: None,
             init_ms: None,
+            restore_ms: None,
             status,
             error: None,
             cpu_ms: None,

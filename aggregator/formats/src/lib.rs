@@ -16,6 +16,7 @@ mod document;
 mod drawn;
 mod endings;
 mod facts;
+mod failed_start;
 mod figures;
 mod foreign;
 pub mod gzip;

@@ -7,7 +7,7 @@ use super::hints::Origin;
 use super::output::{Output, Stopped};
 use super::report_line::ReportLineError;
 use super::surroundings::{Quoted, Surroundings};
-use super::{endings, insights_extension, report_line, telemetry};
+use super::{endings, failed_start, insights_extension, report_line, telemetry};
 
 /// The place of a message, and its function.
 #[derive(Clone, Copy)]
@@ -48,7 +48,7 @@ pub(super) fn read(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stopp
     if report_line::is_report(text) {
         return reports(text, spot, out);
     }
-    if is_report_event(text) || is_ending_event(text) {
+    if is_report_event(text) || is_ending_event(text) || failed_start::is_event(text) {
         return telemetry::event(text, spot, out);
     }
     if let Some(id) = endings::ended_request(text) {
@@ -56,6 +56,10 @@ pub(super) fn read(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stopp
             Some(observation) => out.amend(spot, observation),
             None => out.ignore(),
         };
+    }
+    if let Some(start) = failed_start::parse(text) {
+        out.endings.starts.keep(spot, start);
+        return out.ignore();
     }
     if endings::is_heap_full(text) {
         out.endings.fill(spot.origin);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
-use rightsizer_records::Record;
+use rightsizer_records::{Record, Status};
 use rightsizer_rules::comparison::{Comparison, Found};
 use rightsizer_rules::evidence::{Evidence, FunctionKey, Item, Observation};
 use serde::Serialize;
@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::budget::{Budget, Overspent};
 use super::endings::Endings;
 use super::facts::Facts;
+use super::failed_start::{Counted, Kind};
 use super::figures::Invocation;
 use super::hints::{Hints, Origin};
 use super::message::Spot;
@@ -222,12 +223,14 @@ impl<'a> Output<'a> {
             status: invocation.status,
             error: invocation.error,
             init_ms: invocation.init_ms,
+            restore_ms: invocation.restore_ms,
             environment: origin.environment,
             arch: None,
             event_id: event,
             cpu_ms: invocation.cpu_ms,
             wrapped,
             amends: false,
+            failed_start: false,
         }
     }
 
@@ -238,12 +241,44 @@ impl<'a> Output<'a> {
         spot: Spot<'_>,
         reported: Invocation,
     ) -> Result<(), Stopped> {
-        let reported = self.endings.explained(id, spot.origin, reported);
+        let mut reported = self.endings.explained(id, spot.origin, reported);
+        if !self.endings.starts.is_empty() {
+            self.failed_starts(spot, &mut reported)?;
+        }
         if let Some(id) = id.filter(|_| Endings::may_turn_out(&reported)) {
             let observed = self.observed(spot, reported);
             self.endings.watch(id, observed);
         }
         self.invocation(spot, reported)
+    }
+
+    /// The starts that failed before a report, at its size. Their lines were counted as ignored entries.
+    fn failed_starts(&mut self, spot: Spot<'_>, report: &mut Invocation) -> Result<(), Stopped> {
+        if spot.origin.replica {
+            return Ok(());
+        }
+        for Counted { start, at, event } in self.endings.starts.before(spot, report) {
+            let took = Some(start.took);
+            let (init_ms, restore_ms) = match start.kind {
+                Kind::Init => (took, None),
+                Kind::Restore => (None, took),
+            };
+            let beside = Invocation {
+                init_ms,
+                restore_ms,
+                ..Invocation::of(report.memory_mb, report.max_used_mb, Status::Ok)
+            };
+            let evidence = Evidence::Observation(Observation {
+                max_used_mb: None,
+                failed_start: true,
+                ..self.observed(Spot { at, event, ..spot }, beside)
+            });
+            (self.sink)(Item::Evidence {
+                line: spot.line,
+                evidence,
+            })?;
+        }
+        Ok(())
     }
 
     /// Corrects the ending of an invocation that was passed on before. The line is not a report, so

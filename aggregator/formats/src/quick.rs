@@ -10,6 +10,7 @@ use rightsizer_records::Timestamp;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::failed_start::Kind;
 use super::figures::Invocation;
 use super::hints::Origin;
 use super::message::Spot;
@@ -114,9 +115,11 @@ impl Entry {
     }
 
     fn of(event: &Event<'_>) -> Option<Self> {
-        if event.kind.as_ref()?.0 != "platform.report" {
-            // An error's type belongs to the report that follows.
-            return event.record.error_type.is_none().then_some(Self::Other);
+        let kind = &*event.kind.as_ref()?.0;
+        if kind != "platform.report" {
+            // An error's type belongs to the report that follows, and so does a start that failed.
+            let plain = event.record.error_type.is_none() && Kind::of_event(kind).is_none();
+            return plain.then_some(Self::Other);
         }
         let record = Some(&event.record).filter(|record| record.fit)?;
         let reported = Reported {

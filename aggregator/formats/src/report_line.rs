@@ -181,6 +181,35 @@ pub(super) fn parse(text: &str) -> Result<Invocation, ReportLineError> {
     fields.finish()
 }
 
+/// What a line about a start has.
+pub(super) struct StartLine {
+    pub(super) took: Millis,
+    pub(super) status: String,
+    /// It is of a restore, whatever the line's own name is.
+    pub(super) restored: bool,
+}
+
+/// Reads the figures of a line about a start: `Init Duration`, `Phase`, `Status`. `None` if one is missing or unknown.
+pub(super) fn start(text: &str) -> Option<StartLine> {
+    let mut fields = Fields::default();
+    let mut restored = false;
+    let mut rest = skip_separators(text.trim_end());
+    while !rest.is_empty() {
+        rest = if let Some((label, value)) = label_at(rest) {
+            fields.take(label, value).ok()?
+        } else {
+            restored |= rest.starts_with("Phase: restore");
+            skip_word(rest)
+        };
+        rest = skip_separators(rest);
+    }
+    Some(StartLine {
+        took: fields.init.or(fields.restore)?,
+        status: fields.status?,
+        restored,
+    })
+}
+
 #[derive(Default)]
 struct Fields {
     size: Option<u64>,
@@ -289,7 +318,8 @@ impl Fields {
         Ok(Invocation {
             duration_ms: self.duration,
             billed_ms: self.billed,
-            init_ms: self.init.or(self.restore),
+            init_ms: self.init,
+            restore_ms: self.restore,
             error: self.error_type.as_deref().map(ErrorKind::of),
             ..Invocation::of(memory_mb, max_used_mb, status)
         })

@@ -16,6 +16,7 @@ fn line(size: u32, used: u32, duration: f64) -> Invocation {
             Millis::from_ms_f64(duration).unwrap().ceil_ms(),
         )),
         init_ms: None,
+        restore_ms: None,
         status: Status::Ok,
         error: None,
         cpu_ms: None,
@@ -24,6 +25,11 @@ fn line(size: u32, used: u32, duration: f64) -> Invocation {
 
 fn init(mut line: Invocation, ms: f64) -> Invocation {
     line.init_ms = Millis::from_ms_f64(ms);
+    line
+}
+
+fn restored(mut line: Invocation, ms: f64) -> Invocation {
+    line.restore_ms = Millis::from_ms_f64(ms);
     line
 }
 
@@ -62,10 +68,6 @@ fn lines_as_the_platform_and_pipelines_write_them() {
         (
             "\tInit Duration: 9.5 ms\t | XRAY TraceId: 1-6a\tSampled: true\t |",
             init(plain, 9.5),
-        ),
-        (
-            "\tRestore Duration: 398.97 ms\tBilled Restore Duration: 182 ms\t",
-            init(plain, 398.97),
         ),
         ("\tStatus: timeout", ended(plain, Status::Timeout)),
         (
@@ -108,6 +110,23 @@ fn lines_as_the_platform_and_pipelines_write_them() {
             init(plain, 9.5),
         ),
         ("\\n", plain),
+    ] {
+        assert_eq!(parse(&(base() + rest)), Ok(want), "{rest:?}");
+    }
+}
+
+#[test]
+fn init_and_restores_are_kept_apart() {
+    let plain = line(512, 90, 12.34);
+    for (rest, want) in [
+        (
+            "\tRestore Duration: 398.97 ms\tBilled Restore Duration: 182 ms\t",
+            restored(plain, 398.97),
+        ),
+        (
+            "\tInit Duration: 250.01 ms\tRestore Duration: 398.97 ms",
+            restored(init(plain, 250.01), 398.97),
+        ),
     ] {
         assert_eq!(parse(&(base() + rest)), Ok(want), "{rest:?}");
     }
@@ -349,7 +368,8 @@ prop_compose! {
             max_used_mb: Megabytes(used),
             duration_ms: millis(duration),
             billed_ms: Some(Millis::from_ms(billed)),
-            init_ms: first.and_then(|_| millis(start)),
+            init_ms: (kind == 0).then(|| millis(start)).flatten(),
+            restore_ms: (kind == 1).then(|| millis(start)).flatten(),
             status: Status::classify(status, None, None),
             error: None,
             cpu_ms: None,
@@ -395,6 +415,7 @@ proptest! {
         if let Ok(line) = parse(text) {
             prop_assert_eq!((line.memory_mb, line.max_used_mb), (want.memory_mb, want.max_used_mb));
             prop_assert!(line.init_ms.is_none() || line.init_ms == want.init_ms);
+            prop_assert!(line.restore_ms.is_none() || line.restore_ms == want.restore_ms);
         }
     }
 

@@ -9,6 +9,7 @@ use rightsizer_rules::evidence::{FunctionKeyError, LATEST};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::failed_start::{self, FailedStart};
 use super::figures::{self, FigureError, Invocation};
 use super::hints::{Hints, Origin, Place};
 use super::json::{self, Places};
@@ -47,6 +48,15 @@ struct Done<'a> {
     request_id: Loose<'a>,
     #[serde(borrow, default)]
     error_type: Loose<'a>,
+}
+
+/// The record of a `platform.initReport` or a `platform.restoreReport`.
+#[derive(Deserialize)]
+struct Started<'a> {
+    #[serde(borrow, default)]
+    status: Loose<'a>,
+    #[serde(borrow)]
+    metrics: Figures<'a>,
 }
 
 /// The figures of a report, of whatever type they are.
@@ -128,7 +138,13 @@ pub(super) fn event(text: &str, spot: Spot, out: &mut Output) -> Result<(), Stop
             note_ending(&event, out);
             return out.ignore();
         }
-        _ => return out.ignore(),
+        Some(other) => {
+            if let Some(kind) = failed_start::Kind::of_event(other) {
+                note_start(kind, &event, spot, out);
+            }
+            return out.ignore();
+        }
+        None => return out.ignore(),
     }
     match report(&event) {
         Ok(Some(found)) => {
@@ -162,6 +178,25 @@ fn note_ending(event: &Event, out: &mut Output) {
     if let (Some(id), Some(error_type)) = (request_id.text(), error_type.text()) {
         out.endings.fail(&id, &error_type);
     }
+}
+
+/// A start, if it failed. Whatever has no status or no duration shows nothing.
+fn note_start(kind: failed_start::Kind, event: &Event, spot: Spot<'_>, out: &mut Output) {
+    let started: Option<Result<Started<'_>, _>> = event
+        .record
+        .map(|record| serde_json::from_str(record.get()));
+    let Some(Ok(started)) = started else { return };
+    let took = millis("durationMs", started.metrics.duration);
+    let (true, Ok(Some(took))) = (
+        failed_start::has_failed(started.status.text().as_deref()),
+        took,
+    ) else {
+        return;
+    };
+    let time = event.time.text().map(|time| Timestamp::parse(&time));
+    let at = time.and_then(Result::ok).or(spot.at);
+    let start = FailedStart { kind, took };
+    out.endings.starts.keep(Spot { at, ..spot }, start);
 }
 
 /// What of a `platform.report` is not read.
@@ -263,7 +298,8 @@ impl Reported<'_> {
         Ok(Some(Invocation {
             duration_ms: metrics.duration_ms,
             billed_ms: metrics.billed_duration_ms,
-            init_ms: metrics.init_duration_ms.or(metrics.restore_duration_ms),
+            init_ms: metrics.init_duration_ms,
+            restore_ms: metrics.restore_duration_ms,
             error: self.error_type.map(ErrorKind::of),
             ..Invocation::of(memory_mb, max_used_mb, status)
         }))

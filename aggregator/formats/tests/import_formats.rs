@@ -50,7 +50,10 @@ fn items_with(input: &[u8], hints: &Hints) -> (Vec<Item>, Summary) {
         Ok(())
     })
     .unwrap();
-    assert_eq!(summary.read, items.len() as u64);
+    // A start that failed is an ignored line, and is counted beside the report that follows.
+    let beside = |item: &&Item| matches!(item, Item::Evidence { evidence: Evidence::Observation(seen), .. } if seen.failed_start);
+    let beside = items.iter().filter(beside).count();
+    assert_eq!(summary.read, (items.len() - beside) as u64);
     assert_eq!(
         summary.read,
         summary.accepted + summary.ignored + summary.refused
@@ -103,7 +106,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 fn shown(o: &Observation) -> String {
     let ms = |ms: Option<Millis>| ms.map_or("-".to_owned(), |ms| ms.as_ms_f64().to_string());
     format!(
-        "{} {} {} used {} of {} {:?} {} ms, billed {}, init {}, env {}",
+        "{} {} {} used {} of {} {:?} {} ms, billed {}, init {}{}, env {}",
         o.function,
         o.version,
         o.at,
@@ -113,7 +116,25 @@ fn shown(o: &Observation) -> String {
         ms(o.duration_ms),
         ms(o.billed_ms),
         ms(o.init_ms),
+        o.restore_ms.map_or(String::new(), |restore| format!(
+            ", restore {}",
+            ms(Some(restore))
+        )),
         o.environment.map_or("-".to_owned(), |env| env.to_string()),
+    )
+}
+
+/// A start that failed, at the size of its environment.
+fn failed_start(o: &Observation) -> String {
+    let ms = |ms: Option<Millis>| ms.map_or("-".to_owned(), |ms| ms.as_ms_f64().to_string());
+    format!(
+        "{} {} {} of {} a start failed: init {}, restore {}",
+        o.function,
+        o.version,
+        o.at,
+        o.memory_mb,
+        ms(o.init_ms),
+        ms(o.restore_ms)
     )
 }
 
@@ -125,6 +146,10 @@ fn rendered(input: &[u8], hints: &Hints) -> String {
         let line = match item {
             Item::Ignored => ".".to_owned(),
             Item::Refused { line, reason, .. } => format!("line {line} refused: {reason}"),
+            Item::Evidence {
+                evidence: Evidence::Observation(o),
+                ..
+            } if o.failed_start => failed_start(o),
             Item::Evidence {
                 evidence: Evidence::Observation(o),
                 ..

@@ -16,8 +16,10 @@ pub enum Figure {
     Used,
     /// Durations of invocations, in ms.
     Durations,
-    /// Durations of starts, in ms.
+    /// Durations of starts by init, in ms.
     Starts,
+    /// Durations of restores from a snapshot, in ms.
+    Restores,
 }
 
 impl Figure {
@@ -27,12 +29,13 @@ impl Figure {
             Self::Used => "used",
             Self::Durations => "durations",
             Self::Starts => "starts",
+            Self::Restores => "restores",
         }
     }
 
     /// The figure of this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Used, Self::Durations, Self::Starts]
+        [Self::Used, Self::Durations, Self::Starts, Self::Restores]
             .into_iter()
             .find(|figure| figure.name() == name)
     }
@@ -42,6 +45,7 @@ impl Figure {
             Self::Used => &day.used,
             Self::Durations => &day.durations,
             Self::Starts => &day.inits,
+            Self::Restores => &day.restores,
         }
     }
 }
@@ -110,6 +114,7 @@ mod tests {
             billed_ms: 5080,
             durations,
             inits: Distribution::default(),
+            restores: Distribution::default(),
             used: Distribution::default(),
         };
         let days = [day];

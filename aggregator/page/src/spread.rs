@@ -22,6 +22,7 @@ pub(crate) struct AtSize {
     pub(crate) failures: u64,
     pub(crate) durations: Distribution,
     pub(crate) inits: Distribution,
+    pub(crate) restores: Distribution,
     pub(crate) used: Distribution,
 }
 
@@ -34,6 +35,7 @@ pub(crate) fn by_size(days: &[SizeDay]) -> BTreeMap<Megabytes, AtSize> {
         size.failures = size.failures.saturating_add(day.failures);
         size.durations.merge(&day.durations);
         size.inits.merge(&day.inits);
+        size.restores.merge(&day.restores);
         size.used.merge(&day.used);
     }
     // Size 0 stands for those beyond the most that a day keeps apart.
@@ -44,14 +46,19 @@ pub(crate) fn by_size(days: &[SizeDay]) -> BTreeMap<Megabytes, AtSize> {
 /// The distributions with their sentences.
 pub(crate) fn spreads(function: &str, days: &[SizeDay]) -> Markup {
     let sizes = by_size(days);
-    let cold: u64 = sizes.values().map(|size| size.inits.count()).sum();
+    let inits: u64 = sizes.values().map(|size| size.inits.count()).sum();
+    let restores: u64 = sizes.values().map(|size| size.restores.count()).sum();
     let calls: u64 = sizes.values().map(|size| size.invocations).sum();
     html! {
         (section(function, ("used", "Memory used, by size"), Figure::Used, &sizes, |size| &size.used, mb, ""))
         (section(function, ("durations", "Durations, by size"), Figure::Durations, &sizes, |size| &size.durations, ms, ""))
-        @if cold > 0 && calls > 0 {
-            @let more = format!(" {} of the invocations began with a start: {} of {}.", share(cold, calls), whole(cold), whole(calls));
+        @if inits > 0 && calls > 0 {
+            @let more = format!(" {} of the invocations began with a start: {} of {}.", share(inits, calls), whole(inits), whole(calls));
             (section(function, ("starts", "Cold starts, by size"), Figure::Starts, &sizes, |size| &size.inits, ms, &more))
+        }
+        @if restores > 0 && calls > 0 {
+            @let more = format!(" {} of the invocations began with a restore: {} of {}.", share(restores, calls), whole(restores), whole(calls));
+            (section(function, ("restores", "Restores from a snapshot, by size"), Figure::Restores, &sizes, |size| &size.restores, ms, &more))
         }
     }
 }
@@ -152,6 +159,7 @@ fn sentence(
         Figure::Used => "invocations used at most",
         Figure::Durations => "invocations took at most",
         Figure::Starts => "starts took at most",
+        Figure::Restores => "restores took at most",
     };
     match known {
         [only] => {

@@ -1,7 +1,7 @@
 //! What cold starts of a function cost, and what provisioned concurrency would cost instead.
 
 use maud::{Markup, html};
-use rightsizer_rules::power::ColdStart;
+use rightsizer_rules::power::{ColdStart, StartsOfKind};
 use rightsizer_store::{ConfigurationLine, ForcedLine};
 
 use crate::words::{Text, duration, usd, whole};
@@ -23,7 +23,7 @@ pub(crate) fn starts(known: Option<&ConfigurationLine>, starts: &[ColdStart]) ->
                 div.wide tabindex="0" role="region" aria-label="Table of cold starts" {
                     table {
                         thead { tr {
-                            th scope="col" { "Version" } th.n scope="col" { "Size" } th.n scope="col" { "Cold" }
+                            th scope="col" { "Version" } th.n scope="col" { "Size" } th.n scope="col" { "Cold" } th.n scope="col" { "Failed" }
                             th.n scope="col" { "Half within" } th.n scope="col" { "95 % within" } th.n scope="col" { "Of the billed time" }
                             th.n scope="col" { "Cost a month" } th.n scope="col" { "Provisioned concurrency" }
                         } }
@@ -45,12 +45,34 @@ fn line(start: &ColdStart) -> Markup {
             th scope="row" { (Text(&start.version)) }
             td.n { (whole(start.memory_mb.0)) " MB" }
             td.n { (percent(start.share)) " of " (whole(start.invocations)) }
-            td.n { (duration(start.p50_ms)) }
-            td.n { (duration(start.p95_ms)) }
+            td.n { (failed(start)) }
+            td.n { (by_kind(start, |kind| kind.p50_ms)) }
+            td.n { (by_kind(start, |kind| kind.p95_ms)) }
             td.n { (start.billed_share.map_or_else(none, percent)) }
             td.n { (start.monthly_usd.map_or_else(none, usd)) }
             td.n { (whole(provisioned.environments)) ": " (usd(provisioned.monthly_usd)) ", saves " (usd(provisioned.saved_usd)) }
         }
+    }
+}
+
+/// The number of starts that failed.
+fn failed(start: &ColdStart) -> String {
+    let kinds = [start.failed_inits, start.failed_restores];
+    let count: u64 = kinds.iter().flatten().map(|kind| kind.count).sum();
+    match count {
+        0 => "–".to_owned(),
+        _ => whole(count),
+    }
+}
+
+/// A figure of init, and of restores from a snapshot.
+fn by_kind(start: &ColdStart, figure: fn(&StartsOfKind) -> f64) -> String {
+    let of = |kind: &StartsOfKind| duration(figure(kind));
+    match (&start.inits, &start.restores) {
+        (Some(inits), Some(restores)) => format!("init {}, restore {}", of(inits), of(restores)),
+        (None, Some(restores)) => format!("restore {}", of(restores)),
+        (Some(inits), None) => of(inits),
+        (None, None) => "–".to_owned(),
     }
 }
 
@@ -85,7 +107,7 @@ pub(crate) fn forced(starts: &[ForcedLine]) -> Markup {
 /// Whether provisioned concurrency would pay for the busiest version.
 fn sentence(known: Option<&ConfigurationLine>, start: &ColdStart) -> String {
     let how = match known {
-        Some(known) if known.snap_start => "are restored from a snapshot",
+        _ if start.inits.is_none() && start.restores.is_some() => "are restored from a snapshot",
         Some(known) if known.package == "image" => "start from an image",
         _ => "start",
     };
@@ -135,10 +157,19 @@ mod tests {
             share: 0.01,
             p50_ms: 390.0,
             p95_ms: 600.0,
+            inits: Some(StartsOfKind {
+                count: invocations / 100,
+                p50_ms: 390.0,
+                p95_ms: 600.0,
+            }),
+            restores: None,
+            failed_inits: None,
+            failed_restores: None,
             billed_share: Some(0.035),
             monthly_usd: Some(0.42),
             first_penalty_ms: None,
             deployment: None,
+            first_hours: None,
             smallest_mb: None,
             provisioned: Provisioned {
                 environments: 2,
@@ -182,6 +213,32 @@ mod tests {
             "1.0 % of 48,210",
             "3.5 %",
             "&lt;b&gt;",
+        ] {
+            assert!(page.contains(wanted), "{wanted} is not in {page}");
+        }
+        let restored = |version, inits| ColdStart {
+            inits,
+            restores: Some(StartsOfKind {
+                count: 5,
+                p50_ms: 120.0,
+                p95_ms: 240.0,
+            }),
+            failed_inits: Some(StartsOfKind {
+                count: 1_234,
+                p50_ms: 10_000.0,
+                p95_ms: 10_000.0,
+            }),
+            monthly_usd: None,
+            ..start(version, 500)
+        };
+        let inits = start("1", 500).inits;
+        let page = starts(None, &[restored("8", None), restored("7", inits)]).into_string();
+        for wanted in [
+            "environments are restored from a snapshot in",
+            "restore 120 ms",
+            "init 390 ms, restore 120 ms",
+            "init 600 ms, restore 240 ms",
+            "1,234",
         ] {
             assert!(page.contains(wanted), "{wanted} is not in {page}");
         }

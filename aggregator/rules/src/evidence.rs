@@ -216,8 +216,10 @@ pub struct Observation {
     pub status: Status,
     /// The meaning of its error type, if it has one.
     pub error: Option<ErrorKind>,
-    /// Init duration of a cold start, or the restore duration under `SnapStart`.
+    /// Init duration of a cold start.
     pub init_ms: Option<Millis>,
+    /// Duration of the restore from a snapshot, under `SnapStart`.
+    pub restore_ms: Option<Millis>,
     /// The environment it ran in, known from the name of its log stream.
     pub environment: Option<EnvId>,
     /// Architecture, if known.
@@ -231,6 +233,15 @@ pub struct Observation {
     pub wrapped: bool,
     /// It corrects the ending of an earlier invocation: nothing else of it counts again.
     pub amends: bool,
+    /// It is a start that failed, and not an invocation: `init_ms` or `restore_ms` is how long it took until then.
+    pub failed_start: bool,
+}
+
+impl Observation {
+    /// Whether the invocation waited for a start: init, or a restore from a snapshot.
+    pub(crate) const fn has_started(&self) -> bool {
+        !self.failed_start && (self.init_ms.is_some() || self.restore_ms.is_some())
+    }
 }
 
 /// Names an environment by its log stream: the first 64 bits of the SHA-256 of the stream's name.

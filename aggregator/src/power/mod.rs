@@ -88,12 +88,10 @@ pub fn configured_use(
 }
 
 fn started<'a>(detail: &'a FunctionDetail, settings: &Settings) -> Started<'a> {
-    let configuration = detail.configuration.as_ref();
     Started {
         sizes: &detail.sizes,
         timeout_ms: timeout_ms(detail),
         timeout_share: settings.policy.timeout_share,
-        snap_start: configuration.map(|known| known.snap_start),
         rates: rates(detail, settings),
         arch: arch(detail),
     }

@@ -115,7 +115,7 @@ impl Days<'_> {
         })
     }
 
-    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+    fn flush_peaks(&mut self) -> Result<(), StoreError> {
         let mut peak = self.tx.prepare_cached(
             "INSERT OR REPLACE INTO peaks (function_id, day, peak_mb, censored_mb)
              VALUES (?, ?, ?, ?)",
@@ -137,12 +137,17 @@ impl Days<'_> {
                 two.1.0.cast_signed()
             ])?;
             Ok(())
-        })?;
+        })
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+        self.flush_peaks()?;
         let mut write = self.tx.prepare_cached(
             "INSERT OR REPLACE INTO days (day, function_id, source, memory_mb, version, peak_mb,
                 invocations, errors, timeouts, ooms, at_limit, censored, environments, billed_ms,
-                cpu_ms, cpu_wall_ms, durations, used, crashes, heap_limits, inits, firsts, firsts_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                cpu_ms, cpu_wall_ms, durations, used, crashes, heap_limits, inits, firsts, firsts_ms,
+                restores, failed_inits, failed_restores)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         self.rows.days.write_back(|key, day| {
             day.settle();
@@ -170,6 +175,9 @@ impl Days<'_> {
                 day.inits.to_bytes(),
                 int(day.firsts),
                 int(day.firsts_ms),
+                day.restores.to_bytes(),
+                day.failed_inits.to_bytes(),
+                day.failed_restores.to_bytes(),
             ])?;
             Ok(())
         })
@@ -188,12 +196,13 @@ impl WorkingSet {
 macro_rules! day_columns {
     () => {
         "peak_mb, invocations, errors, timeouts, ooms, at_limit, censored, environments, billed_ms, cpu_ms,
-         cpu_wall_ms, durations, used, crashes, heap_limits, inits, firsts, firsts_ms"
+         cpu_wall_ms, durations, used, crashes, heap_limits, inits, firsts, firsts_ms, restores,
+         failed_inits, failed_restores"
     };
 }
 pub(super) use day_columns;
 /// The number of [`day_columns`]; others may follow them.
-pub(super) const DAY_COLUMNS: usize = 18;
+pub(super) const DAY_COLUMNS: usize = 21;
 
 fn select_day(tx: &Connection, key: &DayRow) -> Result<Option<DayStats>, StoreError> {
     let mut statement = tx.prepare_cached(concat!(
@@ -237,6 +246,9 @@ pub(super) fn read_day(row: &Row<'_>) -> Result<DayStats, StoreError> {
         crashes: count(number(13)?),
         heap_limits: count(number(14)?),
         inits: distribution(15)?,
+        restores: distribution(18)?,
+        failed_inits: distribution(19)?,
+        failed_restores: distribution(20)?,
         firsts: count(number(16)?),
         firsts_ms: count(number(17)?),
     })

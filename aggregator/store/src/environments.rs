@@ -60,8 +60,8 @@ impl Environments<'_> {
     pub(super) fn flush(&mut self) -> Result<(), StoreError> {
         let mut write = self.tx.prepare_cached(
             "INSERT OR REPLACE INTO environments (function_id, env, memory_mb, version, first_ms,
-                last_ms, marks, total, seen, events_dropped, days, arch, self_kib, high_water, used)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                last_ms, marks, total, seen, events_dropped, days, arch, self_kib, high_water, used, start_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         let mut texts = Texts::default();
         self.rows.environments.write_back(|(function, key), state| {
@@ -83,6 +83,7 @@ impl Environments<'_> {
                 int(state.self_kib),
                 texts.high_water,
                 texts.used,
+                state.start_ms.map(int),
             ])?;
             Ok(())
         })
@@ -127,7 +128,7 @@ fn select(
 ) -> Result<Option<EnvironmentState>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT first_ms, last_ms, marks, total, seen, events_dropped, days, arch, self_kib, high_water,
-                used
+                used, start_ms
          FROM environments WHERE function_id = ? AND env = ? AND memory_mb = ? AND version = ?",
     )?;
     let key = params![function, key.env.to_string(), key.memory_mb.0, key.version];
@@ -160,5 +161,6 @@ pub(super) fn read(row: &Row<'_>) -> Result<EnvironmentState, StoreError> {
         self_kib: count(number(8)?),
         high_water: HighWater::from_text(&text(9)?).ok_or_else(|| damaged("high-water marks"))?,
         used: UsedCounts::from_text(&text(10)?).ok_or_else(|| damaged("counts of memory used"))?,
+        start_ms: row.get::<_, Option<i64>>(11)?.map(count),
     })
 }

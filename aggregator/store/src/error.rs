@@ -49,6 +49,22 @@ pub enum StoreError {
         /// The one that this program uses.
         known: i64,
     },
+    /// Written by an earlier release, and it cannot be moved to the present schema.
+    #[error(
+        "the store {} has schema version {found}, and cannot be moved to version {known}, which this program uses: {why}\n\
+         hint: stop the program that uses it and start it with this version, or run this where the file may be written",
+        path.display()
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// The one that this program uses.
+        known: i64,
+        /// Why it cannot be moved.
+        why: String,
+    },
     /// Another process writes to it.
     #[error(
         "the store {} is in use by {holder}; stop it, or use another file with --store \
@@ -169,6 +185,12 @@ mod tests {
                 path: path(),
                 found: 7,
                 known: 8,
+            },
+            StoreError::Older {
+                path: path(),
+                found: 8,
+                known: 9,
+                why: "it is in use by rightsizer serve on 127.0.0.1:8750 (process 22009)".into(),
             },
             StoreError::InUse {
                 path: path(),

@@ -130,7 +130,7 @@ impl Evidence<'_> {
             "SELECT f.id, f.function, f.version, f.known_arch, f.first_ms,
                     max(f.first_ms, f.heard_ms), f.current_mb, f.decided_day,
                     f.policy_mb IS NOT NULL, f.cleared_day, f.timeout_s, f.tags,
-                    f.baseline_p95_ms, f.failures_only, f.known, f.snap_start, f.alarm, f.deployed_ms
+                    f.baseline_p95_ms, f.failures_only, f.known, f.alarm, f.deployed_ms
              FROM functions_now f
              WHERE f.id BETWEEN ? AND ? ORDER BY f.id",
         )?;
@@ -151,14 +151,13 @@ impl Evidence<'_> {
                 current_mb: megabytes(row.get(6)?),
                 configured: Configured {
                     untagged: settings.mode,
-                    snap_start: row.get(15)?,
                     ..configured(row.get(10)?, tags, &settings.pipeline_tags)?
                 },
                 baseline_p95: row.get::<_, Option<f64>>(12)?.and_then(Millis::from_ms_f64),
                 failures_only: row.get(13)?,
                 known: row.get(14)?,
-                alarm: row.get(16)?,
-                deployed: row.get::<_, Option<i64>>(17)?.map(timestamp).transpose()?,
+                alarm: row.get(15)?,
+                deployed: row.get::<_, Option<i64>>(16)?.map(timestamp).transpose()?,
             };
             heads.push(Head {
                 id: row.get(0)?,

@@ -9,9 +9,10 @@ use super::error::StoreError;
 
 /// Marks our files among SQLite databases (`PRAGMA application_id`): "RSZR".
 pub(super) const APPLICATION_ID: i64 = 0x5253_5a52;
-/// The version of the schema (`PRAGMA user_version`). Lower versions are from before the first release, and are
-/// refused.
-pub const SCHEMA_VERSION: i64 = 14;
+/// The version of the schema (`PRAGMA user_version`).
+pub const SCHEMA_VERSION: i64 = 15;
+/// The version of the first release. Lower versions are refused; a store of this or a later one is moved.
+pub(super) const FIRST_RELEASED: i64 = 14;
 
 /// Opens a store for reading. A reader of a WAL database writes beside it. If that is not allowed and there is
 /// no WAL, the file is complete and is read without one.
@@ -68,7 +69,7 @@ pub(super) fn check_identity(connection: &Connection, path: &Path) -> Result<(),
             found,
             known: SCHEMA_VERSION,
         }),
-        Ok((APPLICATION_ID, found, _)) if (1..SCHEMA_VERSION).contains(&found) => {
+        Ok((APPLICATION_ID, found, _)) if (1..FIRST_RELEASED).contains(&found) => {
             Err(StoreError::BeforeRelease {
                 path: path.into(),
                 found,

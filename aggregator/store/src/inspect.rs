@@ -1,6 +1,7 @@
 //! Reads facts of a store beside its writer, in any state: whether sending is paused, whether it is
 //! damaged, when the last report arrived.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rightsizer_records::{Day, Timestamp};
@@ -38,7 +39,12 @@ pub struct StoreLook {
     pub quarantine: Quarantined,
     /// Number of functions known by name only, to which no change can be sent.
     pub names_only: u64,
+    /// The tags of each function that the inventory lists with a tag of this product.
+    pub tagged: Vec<Tagged>,
 }
+
+/// A function and its tags.
+pub type Tagged = (String, BTreeMap<String, String>);
 
 /// Records that could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -95,7 +101,23 @@ pub fn look(path: &Path) -> Result<StoreLook, StoreError> {
             &connection,
             "SELECT count(*) FROM functions WHERE function LIKE 'local:%'",
         )?,
+        tagged: tagged(&connection)?,
     })
+}
+
+fn tagged(connection: &Connection) -> Result<Vec<Tagged>, StoreError> {
+    let mut statement = connection.prepare(
+        "SELECT function, tags FROM inventory WHERE gone_ms IS NULL AND tags LIKE '%\"rightsizer:%' ORDER BY function",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut tagged = Vec::new();
+    while let Some(row) = rows.next()? {
+        let tags: String = row.get(1)?;
+        let tags = serde_json::from_str(&tags);
+        let damaged = |e| StoreError::Damaged(format!("a function's tags: {e}"));
+        tagged.push((row.get(0)?, tags.map_err(damaged)?));
+    }
+    Ok(tagged)
 }
 
 fn count_of(connection: &Connection, sql: &str) -> rusqlite::Result<u64> {

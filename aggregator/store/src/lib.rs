@@ -41,6 +41,7 @@ mod leaks;
 mod lock;
 mod log_groups;
 mod memory;
+mod migrate;
 mod moved;
 mod notices;
 mod open;

@@ -13,6 +13,7 @@ use super::identity::{
     APPLICATION_ID, SCHEMA_VERSION, check_identity, not_ours, open_to_read, refuse_strangers,
 };
 use super::lock::WriterLock;
+use super::migrate::migrate;
 use super::unit::{Unit, WorkingSet};
 use super::wal::WAL_KEPT;
 
@@ -104,8 +105,7 @@ impl Store {
         Ok(unit.watching(&self.files))
     }
 
-    /// Gives a new file its tables. A store of an earlier version was refused before; the next version of
-    /// the schema adds its step from this one here.
+    /// Gives a new file its tables, and moves a store of an earlier release to the present schema.
     fn make_tables(&mut self) -> Result<(), StoreError> {
         let tx = self
             .connection
@@ -114,6 +114,10 @@ impl Store {
         if version == 0 {
             tx.execute_batch(SCHEMA)?;
             tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+        } else {
+            migrate(&tx, version)?;
+        }
+        if version != SCHEMA_VERSION {
             tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         }
         Ok(tx.commit()?)
@@ -165,7 +169,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens `path` for reading.
+    /// Opens `path` for reading. A store of an earlier release is moved to the present schema first.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         if !files::is_there(path)? {
             return Err(StoreError::Missing(path.into()));
@@ -177,6 +181,13 @@ impl Reader {
         if version == 0 {
             return Err(not_ours(path, "it is empty"));
         }
+        let connection = if version < SCHEMA_VERSION {
+            drop(connection);
+            move_to_this_version(path, version)?;
+            open_to_read(path)?
+        } else {
+            connection
+        };
         connection.busy_timeout(BUSY)?;
         Ok(Self { connection })
     }
@@ -187,8 +198,23 @@ impl Reader {
     }
 }
 
+/// Moves a store of an earlier release to the present schema: a program that only reads cannot.
+fn move_to_this_version(path: &Path, found: i64) -> Result<(), StoreError> {
+    let moved = Store::open(path, "a command that moves it to a newer schema");
+    moved.map(drop).map_err(|error| StoreError::Older {
+        path: path.into(),
+        found,
+        known: SCHEMA_VERSION,
+        why: match error {
+            StoreError::InUse { holder, .. } => format!("it is in use by {holder}"),
+            other => other.to_string(),
+        },
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::identity::FIRST_RELEASED;
     use super::*;
 
     fn file(dir: &tempfile::TempDir) -> PathBuf {
@@ -286,7 +312,7 @@ mod tests {
     /// Its tables lack columns that every command reads, and nothing was released with them.
     #[test]
     fn a_store_from_before_the_first_release_is_refused_and_left_as_it_was() {
-        for version in 1..SCHEMA_VERSION {
+        for version in 1..FIRST_RELEASED {
             let dir = tempfile::tempdir().unwrap();
             let old = Connection::open(file(&dir)).unwrap();
             old.execute_batch("CREATE TABLE functions (id)").unwrap();
@@ -314,7 +340,9 @@ mod tests {
         let version = format!("`PRAGMA user_version` = {SCHEMA_VERSION}.");
         assert!(page.contains(&version), "{version}");
         let changes = include_str!("../../../CHANGELOG.md");
-        let first = format!("The first released store has schema version {SCHEMA_VERSION};");
+        let first = format!(
+            "The store has schema version {SCHEMA_VERSION}. A store of version {FIRST_RELEASED}"
+        );
         assert!(changes.contains(&first), "{first}");
     }
 

@@ -30,8 +30,10 @@ pub struct SizeDay {
     pub billed_ms: u64,
     /// Durations of invocations in ms.
     pub durations: Distribution,
-    /// Durations of starts in ms.
+    /// Durations of init in ms.
     pub inits: Distribution,
+    /// Durations of restores from a snapshot in ms.
+    pub restores: Distribution,
     /// Memory used in MB.
     pub used: Distribution,
 }
@@ -102,7 +104,7 @@ const DAILY_PEAKS: &str = "SELECT day, peak_mb, censored_mb FROM
 /// A day of a function by size.
 const SIZE_DAYS: &str =
     "SELECT d.source, d.memory_mb, d.invocations, d.errors + d.timeouts + d.ooms, d.ooms,
-        d.billed_ms, d.durations, d.inits, d.used
+        d.billed_ms, d.durations, d.inits, d.used, d.restores
      FROM functions f JOIN days d ON d.day = ?2 AND d.function_id = f.id
      WHERE f.function = ?1 ORDER BY d.source, d.memory_mb";
 /// Verified decreases with what they promised.
@@ -189,6 +191,7 @@ impl Reader {
                 of.durations.merge(&blob(6)?);
                 of.inits.merge(&blob(7)?);
                 of.used.merge(&blob(8)?);
+                of.restores.merge(&blob(9)?);
             }
         }
         Ok(found)
@@ -309,6 +312,7 @@ impl SizeDay {
             billed_ms: 0,
             durations: Distribution::default(),
             inits: Distribution::default(),
+            restores: Distribution::default(),
             used: Distribution::default(),
         }
     }

@@ -85,10 +85,14 @@ CREATE TABLE days (
     -- Successful invocations that waited for a start, and their durations without it, summed.
     firsts       INTEGER NOT NULL DEFAULT 0,
     firsts_ms    INTEGER NOT NULL DEFAULT 0,
-    -- Histograms: durations of invocations and of starts in ms, memory used in MB.
+    -- Histograms: durations of invocations, of init and of restores from a snapshot in ms, memory used in MB.
     durations    BLOB NOT NULL,
     inits        BLOB NOT NULL DEFAULT x'',
+    restores     BLOB NOT NULL DEFAULT x'',
     used         BLOB NOT NULL,
+    -- The same of starts that failed or timed out.
+    failed_inits    BLOB NOT NULL DEFAULT x'',
+    failed_restores BLOB NOT NULL DEFAULT x'',
     PRIMARY KEY (day, function_id, source, memory_mb, version)
 ) WITHOUT ROWID;
 CREATE INDEX days_of_log_groups ON days (source, day) WHERE source >= 16 AND source < 1099511627776;
@@ -136,6 +140,8 @@ CREATE TABLE environments (
     high_water     TEXT NOT NULL DEFAULT '',
     -- The amounts of memory used that log lines show, and how often each.
     used           TEXT NOT NULL DEFAULT '',
+    -- How long its start took in ms.
+    start_ms       INTEGER,
     PRIMARY KEY (function_id, env, memory_mb, version)
 ) WITHOUT ROWID;
 

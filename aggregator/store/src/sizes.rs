@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use rightsizer_records::{Arch, Day, Megabytes};
-use rightsizer_rules::power::{Deployment, Durations, Firsts, SizeUse};
+use rightsizer_rules::power::{Deployment, Durations, FIRST_HOURS, FirstHours, Firsts, SizeUse};
 use rightsizer_rules::window::{DETAIL_DAYS, DaySource, Distribution, OTHER_SIZES};
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -16,7 +16,8 @@ use super::unit::FunctionId;
 /// A day of a function, with the columns that [`Sum::add`] reads.
 pub(super) const DAY: &str =
     "SELECT source, memory_mb, version, invocations, errors, timeouts, ooms, billed_ms, cpu_ms,
-        cpu_wall_ms, peak_mb, durations, inits, used, firsts, firsts_ms
+        cpu_wall_ms, peak_mb, durations, inits, used, firsts, firsts_ms, restores,
+        failed_inits, failed_restores
      FROM days WHERE day = ? AND function_id = ? ORDER BY source";
 /// CPU time of fewer milliseconds of durations than this is not a measurement: it has ticks of 10 ms.
 const LEAST_CPU_WALL_MS: u64 = 1000;
@@ -37,9 +38,12 @@ struct Sum {
     peak_mb: Megabytes,
     durations: Distribution,
     inits: Distribution,
-    /// Those of the day on which the version appeared, if that was seen, and those of later days.
-    first_inits: Distribution,
-    later_inits: Distribution,
+    restores: Distribution,
+    failed_inits: Distribution,
+    failed_restores: Distribution,
+    /// Starts of the day on which the version appeared, if that was seen, and those of later days.
+    first_starts: Distribution,
+    later_starts: Distribution,
     used: Distribution,
 }
 
@@ -76,10 +80,13 @@ impl Reader {
             }
         }
         let architectures = self.architectures(id)?;
+        let mut first_hours = self.first_hours(id, sums.watched_since)?;
         let used = sums.by.into_iter().map(|(key, sum)| {
             let arch = architectures.get(&key).copied();
+            let first_hours = first_hours.remove(&key);
             SizeUse {
                 arch,
+                first_hours: first_hours.and_then(|(first, later)| hours(&first, &later)),
                 ..sum.used(key)
             }
         });
@@ -102,6 +109,55 @@ impl Reader {
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+impl Reader {
+    /// The starts in the first hours after each version appeared, and later ones. Environments have a start of their
+    /// own, and the first of a version's shows when it appeared. A version that was there on the first day that is looked
+    /// at may have been deployed long before, and `$LATEST` changes its code in place.
+    fn first_hours(
+        &self,
+        id: FunctionId,
+        watched_since: Day,
+    ) -> Result<BTreeMap<Key, (Distribution, Distribution)>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT version, memory_mb, first_ms, start_ms FROM environments
+             WHERE function_id = ? AND version NOT IN ('$LATEST', 'other') ORDER BY version, first_ms",
+        )?;
+        let mut rows = statement.query([id])?;
+        let mut starts: BTreeMap<Key, (Distribution, Distribution)> = BTreeMap::new();
+        let mut appeared: Option<(String, i64)> = None;
+        while let Some(row) = rows.next()? {
+            let (version, at): (String, i64) = (row.get(0)?, row.get(2)?);
+            let since = match &appeared {
+                Some((known, since)) if *known == version => *since,
+                _ => appeared.insert((version.clone(), at)).1,
+            };
+            let start: Option<i64> = row.get(3)?;
+            let (Some(start), true) = (start, since >= watched_since.plus(1).start().as_ms())
+            else {
+                continue;
+            };
+            let (first, later) = starts.entry((version, megabytes(row.get(1)?))).or_default();
+            let of = if at - since < FIRST_HOURS * HOUR_MS {
+                first
+            } else {
+                later
+            };
+            of.record(count(start));
+        }
+        Ok(starts)
+    }
+}
+
+const HOUR_MS: i64 = 3_600_000;
+
+fn hours(first: &Distribution, later: &Distribution) -> Option<FirstHours> {
+    Some(FirstHours {
+        hours: FIRST_HOURS,
+        first: figures(first)?,
+        later: figures(later)?,
+    })
 }
 
 /// The version whose code changes in place.
@@ -152,8 +208,11 @@ impl Sum {
             peak_mb: Megabytes(0),
             durations: Distribution::default(),
             inits: Distribution::default(),
-            first_inits: Distribution::default(),
-            later_inits: Distribution::default(),
+            restores: Distribution::default(),
+            failed_inits: Distribution::default(),
+            failed_restores: Distribution::default(),
+            first_starts: Distribution::default(),
+            later_starts: Distribution::default(),
             used: Distribution::default(),
         }
     }
@@ -181,14 +240,18 @@ impl Sum {
         }
         self.peak_mb = self.peak_mb.max(megabytes(row.get(10)?));
         self.durations.merge(&distribution(11)?);
-        let inits = distribution(12)?;
+        let (inits, restores) = (distribution(12)?, distribution(16)?);
         let since = if deployed {
-            &mut self.first_inits
+            &mut self.first_starts
         } else {
-            &mut self.later_inits
+            &mut self.later_starts
         };
         since.merge(&inits);
+        since.merge(&restores);
         self.inits.merge(&inits);
+        self.restores.merge(&restores);
+        self.failed_inits.merge(&distribution(17)?);
+        self.failed_restores.merge(&distribution(18)?);
         self.used.merge(&distribution(13)?);
         Ok(())
     }
@@ -198,6 +261,8 @@ impl Sum {
         reason = "milliseconds of two months, far below 2^52"
     )]
     fn used(self, (version, memory_mb): Key) -> SizeUse {
+        let mut starts = self.inits.clone();
+        starts.merge(&self.restores);
         let measured = self.cpu_wall_ms >= LEAST_CPU_WALL_MS;
         let failures = self
             .errors
@@ -217,12 +282,17 @@ impl Sum {
             cores_used: measured.then(|| self.cpu_ms as f64 / self.cpu_wall_ms as f64),
             used_mb: self.used.interpolated(0.5),
             peak_mb: self.peak_mb,
-            starts: figures(&self.inits),
-            deployment: deployment(&self.first_inits, &self.later_inits),
+            starts: figures(&starts),
+            inits: figures(&self.inits),
+            restores: figures(&self.restores),
+            failed_inits: figures(&self.failed_inits),
+            failed_restores: figures(&self.failed_restores),
+            deployment: deployment(&self.first_starts, &self.later_starts),
             firsts: (self.firsts > 0).then(|| Firsts {
                 count: self.firsts,
                 mean_ms: self.firsts_ms as f64 / self.firsts as f64,
             }),
+            first_hours: None,
             arch: None,
         }
     }

@@ -50,6 +50,9 @@ fn add(usage: &mut Usage, day: Day, row: &Row<'_>, version: &str) -> Result<(), 
             peak_mb: megabytes(row.get(14)?),
             durations: &distribution(8)?,
             inits: &distribution(15)?,
+            restores: &distribution(16)?,
+            failed_inits: &distribution(17)?,
+            failed_restores: &distribution(18)?,
         },
     );
     Ok(())
@@ -68,7 +71,8 @@ impl Evidence<'_> {
         };
         let mut statement = self.tx.prepare_cached(
             "SELECT function_id, source, memory_mb, version, invocations, billed_ms, cpu_ms,
-                    cpu_wall_ms, durations, errors, timeouts, ooms, crashes, heap_limits, peak_mb, inits
+                    cpu_wall_ms, durations, errors, timeouts, ooms, crashes, heap_limits, peak_mb, inits,
+                    restores, failed_inits, failed_restores
              FROM days WHERE day = ? AND function_id BETWEEN ? AND ?",
         )?;
         for day in days {

@@ -67,7 +67,12 @@ fn at(memory_mb: u32, p50_ms: f64, cores_used: Option<f64>) -> Result<SizeUse> {
         used_mb: Some(100.0),
         peak_mb: Megabytes(110),
         starts: None,
+        inits: None,
+        restores: None,
+        failed_inits: None,
+        failed_restores: None,
         deployment: None,
+        first_hours: None,
         firsts: None,
         arch: None,
     })

@@ -6,10 +6,9 @@ pub(crate) const QUERY_ROWS: i32 = 10_000;
 /// Reports alone, as text and as JSON, for subscriptions: any of the two phrases.
 pub const REPORT_PATTERN: &str = r#"?"REPORT RequestId:" ?"platform.report""#;
 
-/// Reports, and the platform's lines about runtimes that ended, for `FilterLogEvents`: the report
-/// of an older log does not show that its runtime was killed.
-pub(super) const ENDINGS_PATTERN: &str =
-    r#"?"REPORT RequestId:" ?"platform.report" ?"Error: Runtime exited""#;
+/// Reports, and the platform's lines about runtimes that ended and about starts, for `FilterLogEvents`: the
+/// report of an older log does not show that its runtime was killed, and none shows starts that failed.
+pub(super) const ENDINGS_PATTERN: &str = r#"?"REPORT RequestId:" ?"platform.report" ?"Error: Runtime exited" ?"INIT_REPORT Init Duration:" ?"RESTORE_REPORT Restore Duration:" ?"platform.initReport" ?"platform.restoreReport""#;
 
 /// Reports added up by group, day, size, version and end. Text has its figures in the fields that the
 /// service finds by itself (sizes in decimal bytes), JSON in `record.metrics` (in MB); the keys `…Near`

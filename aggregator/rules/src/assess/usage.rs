@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rightsizer_records::{Day, Megabytes, Millis};
 
-use crate::policy::{CpuUse, SizeFacts, SizeHealth, Wrapped};
+use crate::policy::{CpuUse, SizeFacts, SizeHealth, Wrapped, start_bound};
 use crate::window::{DaySource, DayStats, Distribution, OTHER_SIZES, WINDOW_DAYS};
 
 /// A set of days, none further than `DaySet::REACH` from the first that it may hold.
@@ -69,8 +69,14 @@ pub struct SizeDay<'a> {
     pub peak_mb: Megabytes,
     /// Durations in ms.
     pub durations: &'a Distribution,
-    /// Durations of starts in ms.
+    /// Durations of init in ms.
     pub inits: &'a Distribution,
+    /// Durations of restores from a snapshot in ms.
+    pub restores: &'a Distribution,
+    /// How long init took that failed, in ms.
+    pub failed_inits: &'a Distribution,
+    /// How long restores took that failed, in ms.
+    pub failed_restores: &'a Distribution,
 }
 
 impl DayCounts {
@@ -99,8 +105,17 @@ impl<'a> SizeDay<'a> {
             peak_mb: day.peak_mb,
             durations: &day.durations,
             inits: &day.inits,
+            restores: &day.restores,
+            failed_inits: &day.failed_inits,
+            failed_restores: &day.failed_restores,
         }
     }
+}
+
+/// What a start takes at least, by those that succeeded and those that failed.
+fn least_start(succeeded: &Distribution, failed: &Distribution) -> Option<Millis> {
+    let of = |starts: &Distribution| Some((starts.count(), starts.quantile(0.99)?));
+    start_bound(of(succeeded), of(failed)).map(Millis::from_ms)
 }
 
 /// The usage of a function on its days.
@@ -130,6 +145,9 @@ struct SizeUsage {
     cpu: CpuUse,
     durations: Distribution,
     inits: Distribution,
+    restores: Distribution,
+    failed_inits: Distribution,
+    failed_restores: Distribution,
     health: SizeHealth,
     /// Invocations by day, for those since a change.
     by_day: Vec<(Day, u64)>,
@@ -180,7 +198,8 @@ impl Usage {
     /// Returns the outcomes of invocations by size, ascending.
     pub(super) fn health(&self) -> Vec<SizeHealth> {
         let of = |size: &SizeUsage| SizeHealth {
-            start: size.inits.quantile(0.99).map(Millis::from_ms),
+            init: least_start(&size.inits, &size.failed_inits),
+            restore: least_start(&size.restores, &size.failed_restores),
             ..size.health
         };
         let mut health: Vec<SizeHealth> = self.sizes.values().map(of).collect();
@@ -227,6 +246,9 @@ impl Usage {
         size.cpu.wall_ms = size.cpu.wall_ms.saturating_add(row.cpu_wall_ms);
         size.durations.merge(row.durations);
         size.inits.merge(row.inits);
+        size.restores.merge(row.restores);
+        size.failed_inits.merge(row.failed_inits);
+        size.failed_restores.merge(row.failed_restores);
         let health = &mut size.health;
         health.invocations = health.invocations.saturating_add(row.counts.invocations);
         health.failures = health.failures.saturating_add(row.counts.failures);
@@ -246,6 +268,9 @@ impl Usage {
             },
             durations: Distribution::default(),
             inits: Distribution::default(),
+            restores: Distribution::default(),
+            failed_inits: Distribution::default(),
+            failed_restores: Distribution::default(),
             health: SizeHealth::none(memory_mb),
             by_day: Vec::with_capacity(usize::try_from(WINDOW_DAYS).unwrap_or_default()),
         })

@@ -35,7 +35,8 @@ pub(super) fn health(mb: u32) -> SizeHealth {
         crashes: 0,
         heap_limits: 0,
         peak_mb: Megabytes(200),
-        start: Some(Millis::from_ms(10)),
+        init: Some(Millis::from_ms(10)),
+        restore: None,
     }
 }
 

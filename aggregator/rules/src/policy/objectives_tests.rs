@@ -118,7 +118,8 @@ impl Function {
             .map(|facts| SizeHealth {
                 invocations: 10_000,
                 peak_mb: Megabytes(self.need_mb),
-                start: Some(Millis::from_ms(10)),
+                init: Some(Millis::from_ms(10)),
+                restore: None,
                 ..SizeHealth::none(facts.memory_mb)
             })
             .collect();

@@ -144,7 +144,8 @@ impl SizeHealth {
             crashes: self.crashes.saturating_add(other.crashes),
             heap_limits: self.heap_limits.saturating_add(other.heap_limits),
             peak_mb: self.peak_mb.max(other.peak_mb),
-            start: self.start.max(other.start),
+            init: self.init.max(other.init),
+            restore: self.restore.max(other.restore),
         }
     }
 }

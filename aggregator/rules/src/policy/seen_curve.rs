@@ -94,7 +94,12 @@ fn sizes(seen: &FunctionEvidence) -> Vec<SizeUse> {
                 .map(|health| f64::from(health.peak_mb.0)),
             peak_mb: health.map_or(Megabytes(0), |health| health.peak_mb),
             starts: None,
+            inits: None,
+            restores: None,
+            failed_inits: None,
+            failed_restores: None,
             deployment: None,
+            first_hours: None,
             firsts: None,
             arch: None,
         }

@@ -6,6 +6,7 @@ use rightsizer_records::{
 };
 
 use super::evidence::FunctionEvidence;
+use super::facts::SizeHealth;
 use super::project::{Basis, Factors, Projector, cores};
 use super::reasons::Reasons;
 use super::settings::PolicySettings;
@@ -28,8 +29,8 @@ struct Limits<'a> {
     p99_ms: Option<f64>,
     /// 95th percentiles above this are too slow.
     p95_ms: f64,
-    /// What a start takes, and its limit; `None` if one of them is unknown.
-    start: Option<Start>,
+    /// What init and restores take, and their limits; `None` if one of them is unknown.
+    starts: [Option<Start>; 2],
     settings: &'a PolicySettings,
 }
 
@@ -43,22 +44,30 @@ struct Start {
     most_ms: f64,
 }
 
-/// Environments that are started beforehand or restored from a snapshot have so long, or the timeout if that
-/// is longer.
-const BEFOREHAND_MS: f64 = 130_000.0;
+/// Environments that are restored from a snapshot have so long, or the timeout if that is longer.
+pub(crate) const RESTORED_WITHIN_MS: f64 = 130_000.0;
 
 impl Start {
-    /// Of the size that is decided on; if no start at it is known, of all sizes.
-    fn of(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<Self> {
-        let timeout = seen.configured.timeout?.as_ms_f64();
-        let here = seen.health.iter().find(|h| h.memory_mb == seen.current_mb);
-        let all = || seen.health.iter().filter_map(|size| size.start).max();
-        let boosted = here.and_then(|size| size.start).or_else(all)?;
-        let most_ms = if seen.configured.snap_start {
-            timeout.max(BEFOREHAND_MS)
-        } else {
-            timeout * settings.timeout_share
+    /// Init and restores, each with its limit.
+    fn of(seen: &FunctionEvidence, settings: &PolicySettings) -> [Option<Self>; 2] {
+        let Some(timeout) = seen.configured.timeout.map(Millis::as_ms_f64) else {
+            return [None; 2];
         };
+        [
+            Self::by(seen, |size| size.init, timeout * settings.timeout_share),
+            Self::by(seen, |size| size.restore, timeout.max(RESTORED_WITHIN_MS)),
+        ]
+    }
+
+    /// Of the size that is decided on; if no start at it is known, of all sizes.
+    fn by(
+        seen: &FunctionEvidence,
+        takes: fn(&SizeHealth) -> Option<Millis>,
+        most_ms: f64,
+    ) -> Option<Self> {
+        let here = seen.health.iter().find(|h| h.memory_mb == seen.current_mb);
+        let all = || seen.health.iter().filter_map(takes).max();
+        let boosted = here.and_then(takes).or_else(all)?;
         Some(Self {
             boosted_ms: boosted.as_ms_f64(),
             most_ms,
@@ -111,7 +120,7 @@ pub(super) fn allowed(
         seen,
         p99_ms: timeout.map(|ms| ms * settings.timeout_share),
         p95_ms: baseline_p95(seen, settings, &projector) * tolerance,
-        start: Start::of(seen, settings),
+        starts: Start::of(seen, settings),
         projector,
         settings,
     };
@@ -262,9 +271,10 @@ impl Limits<'_> {
     }
 
     fn start_breach(&self, size: Megabytes) -> Option<Breach> {
-        let start = self.start?;
-        let takes = start.at(size);
-        (takes > start.most_ms).then_some(Breach::Start { takes, start })
+        self.starts.into_iter().flatten().find_map(|start| {
+            let takes = start.at(size);
+            (takes > start.most_ms).then_some(Breach::Start { takes, start })
+        })
     }
 
     fn timeout_breach(&self, factors: Factors) -> Option<Breach> {

@@ -63,6 +63,15 @@ pub enum Advice {
         /// Dollars of a month that provisioned concurrency adds, after what it saves.
         added_usd: f64,
     },
+    /// Starts fail or time out.
+    StartsFail {
+        /// How many.
+        failed: u64,
+        /// Of how many, the successful ones included.
+        attempts: u64,
+        /// Median of how long they took until they failed.
+        p50_ms: f64,
+    },
 }
 
 /// The figures that the advice is based on.
@@ -100,10 +109,15 @@ const COLD_MS: f64 = 1000.0;
 /// Returns the advice for one function.
 pub fn advice(of: &Advised<'_>) -> Vec<Advice> {
     let measured = architectures(of);
-    [timeout(of), measured.or_else(|| arm64(of)), provisioned(of)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        timeout(of),
+        measured.or_else(|| arm64(of)),
+        provisioned(of),
+        failing(of),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn timeout(of: &Advised<'_>) -> Option<Advice> {
@@ -175,6 +189,19 @@ fn provisioned(of: &Advised<'_>) -> Option<Advice> {
         share: starts.share,
         p95_ms: starts.p95_ms,
         added_usd: starts.provisioned.monthly_usd - starts.provisioned.saved_usd,
+    })
+}
+
+/// The kind of start that fails more often.
+fn failing(of: &Advised<'_>) -> Option<Advice> {
+    let starts = of.starts?;
+    let kinds = [starts.failed_inits, starts.failed_restores];
+    let most = kinds.into_iter().flatten().max_by_key(|kind| kind.count)?;
+    let failed: u64 = kinds.into_iter().flatten().map(|kind| kind.count).sum();
+    Some(Advice::StartsFail {
+        failed,
+        attempts: starts.starts.saturating_add(failed),
+        p50_ms: most.p50_ms,
     })
 }
 

@@ -4,8 +4,9 @@
 use rightsizer_records::{Arch, Megabytes};
 use serde::{Deserialize, Serialize};
 
-use super::used::{Deployment, SizeUse};
+use super::used::{Deployment, Durations, FirstHours, SizeUse};
 use super::workload::{ONE_CORE, cores};
+use crate::policy::{RESTORED_WITHIN_MS, start_bound};
 use crate::price::Rates;
 
 /// Provisioned concurrency costs this share of the on-demand GB-second while it is configured, and the next one while
@@ -18,9 +19,6 @@ const MB_PER_GB: f64 = 1024.0;
 /// Fewer first invocations show no mean.
 const LEAST_FIRSTS: u64 = 10;
 
-/// Starts of a smaller share of the billed time may be hidden by its rounding, and by that of the durations.
-const LONG_STARTS: f64 = 0.1;
-
 /// What is known of a function beside its sizes.
 #[derive(Debug, Clone, Copy)]
 pub struct Started<'a> {
@@ -30,8 +28,6 @@ pub struct Started<'a> {
     pub timeout_ms: Option<f64>,
     /// The share of the timeout that a repeated start may take (P6).
     pub timeout_share: f64,
-    /// Whether its environments are restored from a snapshot; `None` if its configuration is unknown.
-    pub snap_start: Option<bool>,
     /// Prices of its region.
     pub rates: Rates,
     /// Its architecture; if it is unknown, x86 is assumed.
@@ -55,9 +51,22 @@ pub struct ColdStart {
     pub p50_ms: f64,
     /// 95th percentile of it.
     pub p95_ms: f64,
-    /// The share of starts in the billed time; `None` for restores, which are billed by size.
+    /// Those by init; `None` if all were restores.
+    #[serde(default)]
+    pub inits: Option<StartsOfKind>,
+    /// Those by a restore from a snapshot; `None` if there were none.
+    #[serde(default)]
+    pub restores: Option<StartsOfKind>,
+    /// Init that failed or timed out, with how long it took until then. The platform repeats it within the first
+    /// invocation, and an invocation is counted as usual.
+    #[serde(default)]
+    pub failed_inits: Option<StartsOfKind>,
+    /// Restores that failed or timed out.
+    #[serde(default)]
+    pub failed_restores: Option<StartsOfKind>,
+    /// The share of init in the billed time; `None` if all starts are restores, which are billed by size.
     pub billed_share: Option<f64>,
-    /// Dollars of a month for starts; `None` for restores.
+    /// Dollars of a month for init; `None` if all starts are restores.
     pub monthly_usd: Option<f64>,
     /// By how many milliseconds the first invocation of an environment takes longer than the others, beside its
     /// start; `None` if too few were seen.
@@ -66,11 +75,35 @@ pub struct ColdStart {
     /// The starts on the day on which this version appeared, beside later ones.
     #[serde(default)]
     pub deployment: Option<Deployment>,
+    /// The starts in the first hours after this version appeared, beside later ones.
+    #[serde(default)]
+    pub first_hours: Option<FirstHours>,
     /// The smallest size at which a repeated start would finish in time (P6); `None` if the timeout is unknown or no
     /// size is large enough.
     pub smallest_mb: Option<Megabytes>,
     /// Provisioned concurrency for it.
     pub provisioned: Provisioned,
+}
+
+/// Starts of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StartsOfKind {
+    /// Number of them.
+    pub count: u64,
+    /// Median duration.
+    pub p50_ms: f64,
+    /// 95th percentile of it.
+    pub p95_ms: f64,
+}
+
+impl StartsOfKind {
+    const fn of(durations: Durations) -> Self {
+        Self {
+            count: durations.count,
+            p50_ms: durations.p50_ms,
+            p95_ms: durations.p95_ms,
+        }
+    }
 }
 
 /// Provisioned concurrency for the average number of busy environments.
@@ -95,7 +128,12 @@ pub fn cold_starts(function: &Started<'_>) -> Vec<ColdStart> {
     reason = "counts and milliseconds far below 2^52"
 )]
 fn of_size(size: &SizeUse, function: &Started<'_>) -> Option<ColdStart> {
-    let starts = size.starts?;
+    let failed = size.failed_inits.or(size.failed_restores);
+    let (count, p50_ms, p95_ms) = match (size.starts, failed) {
+        (Some(starts), _) => (starts.count, starts.p50_ms, starts.p95_ms),
+        (None, Some(_)) => (0, 0.0, 0.0),
+        (None, None) => return None,
+    };
     let gb = f64::from(size.memory_mb.0) / MB_PER_GB;
     let price = match function.arch {
         Some(Arch::Arm64) => function.rates.arm64_gb_second,
@@ -103,11 +141,14 @@ fn of_size(size: &SizeUse, function: &Started<'_>) -> Option<ColdStart> {
     };
     let days = f64::from(size.last_day.number() - size.first_day.number() + 1);
     let monthly = |ms: f64| ms / 1000.0 * gb * MONTH_DAYS / days;
-    let start_ms = starts.mean_ms * starts.count as f64;
+    // A server of an earlier version does not keep them apart.
+    let unknown = size.starts.filter(|_| size.restores.is_none());
+    let inits = size.inits.or(unknown);
+    let init_ms = inits.map_or(0.0, |inits| inits.mean_ms * inits.count as f64);
     let busy_ms = size
         .durations
         .map_or(0.0, |d| d.mean_ms * size.invocations as f64);
-    let start_usd = monthly(start_ms) * price;
+    let init_usd = monthly(init_ms) * price;
     let at_once = busy_ms / (days * 86_400_000.0);
     #[expect(
         clippy::cast_possible_truncation,
@@ -115,39 +156,30 @@ fn of_size(size: &SizeUse, function: &Started<'_>) -> Option<ColdStart> {
         reason = "at most some thousands"
     )]
     let environments = at_once.ceil().max(1.0) as u64;
-    let restored = function
-        .snap_start
-        .unwrap_or_else(|| is_not_billed(size, start_ms));
-    let billed = !restored;
     Some(ColdStart {
         version: size.version.clone(),
         memory_mb: size.memory_mb,
         invocations: size.invocations,
-        starts: starts.count,
-        share: (starts.count as f64 / size.invocations.max(1) as f64).min(1.0),
-        p50_ms: starts.p50_ms,
-        p95_ms: starts.p95_ms,
-        billed_share: billed.then(|| start_ms / (start_ms + busy_ms).max(f64::MIN_POSITIVE)),
-        monthly_usd: billed.then_some(start_usd),
+        starts: count,
+        share: (count as f64 / size.invocations.max(1) as f64).min(1.0),
+        p50_ms,
+        p95_ms,
+        inits: inits.map(StartsOfKind::of),
+        restores: size.restores.map(StartsOfKind::of),
+        failed_inits: size.failed_inits.map(StartsOfKind::of),
+        failed_restores: size.failed_restores.map(StartsOfKind::of),
+        billed_share: inits.map(|_| init_ms / (init_ms + busy_ms).max(f64::MIN_POSITIVE)),
+        monthly_usd: inits.map(|_| init_usd),
         first_penalty_ms: first_penalty_ms(size),
         deployment: size.deployment,
-        smallest_mb: smallest(starts.p99_ms, function),
+        first_hours: size.first_hours,
+        smallest_mb: smallest(inits, size, function),
         provisioned: Provisioned {
             environments,
             monthly_usd: environments as f64 * MONTH_SECONDS * gb * price * PROVISIONED,
-            saved_usd: monthly(busy_ms) * price * (1.0 - PROVISIONED_DURATION)
-                + if billed { start_usd } else { 0.0 },
+            saved_usd: monthly(busy_ms) * price * (1.0 - PROVISIONED_DURATION) + init_usd,
         },
     })
-}
-
-/// Whether the starts take long and yet are not in the billed time, as restores are not. Reports do not keep restores
-/// apart from init, so this distinguishes them if the configuration is unknown.
-#[expect(clippy::cast_precision_loss, reason = "milliseconds far below 2^52")]
-fn is_not_billed(size: &SizeUse, start_ms: f64) -> bool {
-    let billed_ms = size.billed_ms as f64;
-    let beside_ms = size.billed_beside_ms() * size.invocations as f64;
-    billed_ms > 0.0 && start_ms > billed_ms * LONG_STARTS && beside_ms < start_ms / 2.0
 }
 
 /// The mean of first invocations − the mean of the others.
@@ -162,35 +194,54 @@ fn first_penalty_ms(size: &SizeUse) -> Option<f64> {
     Some(firsts.mean_ms - sum / others as f64)
 }
 
-/// P6's limit: a start that is repeated inside an invocation has the CPU of its size only, so at worst it takes
-/// `init × 1769 ÷ size`.
-fn smallest(start_ms: f64, function: &Started<'_>) -> Option<Megabytes> {
-    let most = function.timeout_ms? * function.timeout_share;
-    let fits = |size: &u32| start_ms / cores(Megabytes(*size)) <= most;
+/// P6's limits: a start that is repeated inside an invocation has the CPU of its size only, so at worst it takes
+/// `init × 1769 ÷ size`. A restore has longer.
+fn smallest(inits: Option<Durations>, size: &SizeUse, function: &Started<'_>) -> Option<Megabytes> {
+    let of = |starts: Option<Durations>| starts.map(|starts| (starts.count, starts.p99_ms));
+    let timeout_ms = function.timeout_ms?;
+    let limits = [
+        (
+            start_bound(of(inits), of(size.failed_inits)),
+            timeout_ms * function.timeout_share,
+        ),
+        (
+            start_bound(of(size.restores), of(size.failed_restores)),
+            timeout_ms.max(RESTORED_WITHIN_MS),
+        ),
+    ];
+    let fits = |size: &u32| {
+        let within = |(takes, most): &(Option<f64>, f64)| {
+            takes.is_none_or(|ms| ms / cores(Megabytes(*size)) <= *most)
+        };
+        limits.iter().all(within)
+    };
     (128..=ONE_CORE.0).find(fits).map(Megabytes)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::used::Firsts;
     use super::super::used::tests::at;
-    use super::super::used::{Durations, Firsts};
     use super::*;
     use crate::price::PriceTable;
 
     /// 14,000 invocations of 110 ms on average in 14 days at 1024 MB, of which 140 waited 400 ms for a start.
     fn size() -> SizeUse {
         SizeUse {
-            starts: Some(Durations {
-                count: 140,
-                mean_ms: 400.0,
-                p50_ms: 390.0,
-                p95_ms: 600.0,
-                p99_ms: 800.0,
-                spread: 0.1,
-            }),
+            starts: Some(SLOW),
+            inits: Some(SLOW),
             ..at(1024, 100.0)
         }
     }
+
+    const SLOW: Durations = Durations {
+        count: 140,
+        mean_ms: 400.0,
+        p50_ms: 390.0,
+        p95_ms: 600.0,
+        p99_ms: 800.0,
+        spread: 0.1,
+    };
 
     fn starts(change: impl Fn(&mut Started<'_>)) -> ColdStart {
         starts_of(size(), change)
@@ -202,7 +253,6 @@ mod tests {
             sizes: &sizes,
             timeout_ms: Some(3000.0),
             timeout_share: 0.7,
-            snap_start: Some(false),
             rates: PriceTable::default().rates(None),
             arch: None,
         };
@@ -273,35 +323,89 @@ mod tests {
         assert_eq!(starts(|f| f.timeout_ms = None).smallest_mb, None);
     }
 
+    /// 60 restores of 400 ms cost nothing. 80 starts by init of 400 ms are 32 s of 1,572 s.
     #[test]
     fn restores_are_not_billed_by_time() {
-        let found = starts(|f| f.snap_start = Some(true));
-        assert_eq!((found.billed_share, found.monthly_usd), (None, None));
-        // 140 starts of 1,200 ms, of which nothing is in the billed time, or all.
-        let long = |billed_ms, snap_start| {
-            let mut size = SizeUse {
-                billed_ms,
+        let part = |count| Durations { count, ..SLOW };
+        let of = |inits: Option<u64>, restores| {
+            let size = SizeUse {
+                inits: inits.map(part),
+                restores: Some(part(restores)),
                 ..size()
             };
-            size.starts = size.starts.map(|starts| Durations {
-                mean_ms: 1_200.0,
-                ..starts
-            });
-            starts_of(size, |f| f.snap_start = snap_start)
-                .monthly_usd
-                .is_some()
+            starts_of(size, |_| {})
         };
-        assert_eq!(
-            [long(1_547_000, None), long(1_715_000, None)],
-            [false, true]
+        let restores = of(None, 140);
+        assert_eq!((restores.billed_share, restores.monthly_usd), (None, None));
+        assert_eq!((restores.inits, restores.starts), (None, 140));
+        near(
+            restores.provisioned.saved_usd,
+            3300.0 * 0.000_016_666_7 * 0.416_67,
         );
-        assert!(long(1_547_000, Some(false)));
+        let both = of(Some(80), 60);
+        near(both.billed_share.unwrap(), 32.0 / 1572.0);
+        let counts = (both.starts, both.inits.unwrap().count);
+        assert_eq!((counts, both.restores.unwrap().count), ((140, 80), 60));
+    }
+
+    /// Two of 142 attempts timed out after 10 s: more than 2.1 s at any size. A size of which no start succeeded is listed.
+    #[test]
+    fn starts_that_failed_are_listed_and_bound_the_size() {
+        let failed = Some(Durations {
+            count: 2,
+            p99_ms: 10_000.0,
+            ..SLOW
+        });
+        let of = |starts| {
+            let size = SizeUse {
+                starts,
+                inits: starts,
+                failed_inits: failed,
+                ..size()
+            };
+            starts_of(size, |_| {})
+        };
+        let found = of(Some(SLOW));
+        assert_eq!((found.starts, found.failed_inits.unwrap().count), (140, 2));
+        assert_eq!(found.smallest_mb, None);
+        let never = of(None);
+        assert_eq!(
+            (never.starts, never.inits, never.monthly_usd),
+            (0, None, None)
+        );
+        assert_eq!(never.failed_inits.unwrap().count, 2);
+    }
+
+    /// A restore of 800 ms has 130 s: it takes 11 s at 128 MB.
+    #[test]
+    fn restores_have_longer_than_the_timeout() {
+        let restored = SizeUse {
+            inits: None,
+            restores: Some(SLOW),
+            ..size()
+        };
+        let found = starts_of(restored, |_| {});
+        assert_eq!(found.smallest_mb, Some(Megabytes(128)));
+    }
+
+    /// A server of an earlier version has one figure for both.
+    #[test]
+    fn starts_of_an_unknown_kind_are_taken_for_init() {
+        let unknown = SizeUse {
+            inits: None,
+            ..size()
+        };
+        let found = starts_of(unknown, |_| {});
+        assert_eq!(found, starts(|_| {}));
+    }
+
+    #[test]
+    fn a_size_without_a_start_is_left_out() {
         let none = [at(1024, 100.0)];
         let function = Started {
             sizes: &none,
             timeout_ms: None,
             timeout_share: 0.7,
-            snap_start: Some(false),
             rates: PriceTable::default().rates(None),
             arch: None,
         };

@@ -29,7 +29,7 @@ mod used;
 mod workload;
 
 pub use advice::{Advice, Advised, advice};
-pub use coldstart::{ColdStart, Provisioned, Started, cold_starts};
+pub use coldstart::{ColdStart, Provisioned, Started, StartsOfKind, cold_starts};
 pub use curve::{Basis, Estimate, Model, PowerCurve, Refusal};
 pub use drawn::{Best, Drawn, NoCurve, Point, Subject, draw};
 pub use evidence::{SizePoint, starved};
@@ -41,6 +41,6 @@ pub use provisioned::{Configured, ConfiguredUse, Worth, configured_use};
 pub use sampling::{Effort, Sampler, Strategy, Tuned};
 pub use settings::{PowerSettings, PowerSettingsError};
 pub use shipped::PriorError;
-pub use used::{Deployment, Durations, Firsts, SizeUse};
+pub use used::{Deployment, Durations, FIRST_HOURS, FirstHours, Firsts, SizeUse};
 pub use workload::Workload;
 pub use workload::cores;

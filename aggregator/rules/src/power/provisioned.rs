@@ -132,7 +132,6 @@ mod tests {
             sizes: &[size],
             timeout_ms: None,
             timeout_share: 0.7,
-            snap_start: Some(false),
             rates: PriceTable::default().rates(None),
             arch: None,
         };

@@ -36,9 +36,24 @@ pub struct SizeUse {
     pub peak_mb: Megabytes,
     /// Durations of starts: init, or restore from a snapshot.
     pub starts: Option<Durations>,
+    /// Of the starts: those by init.
+    #[serde(default)]
+    pub inits: Option<Durations>,
+    /// Of the starts: those by a restore from a snapshot.
+    #[serde(default)]
+    pub restores: Option<Durations>,
+    /// How long init took that failed or timed out.
+    #[serde(default)]
+    pub failed_inits: Option<Durations>,
+    /// How long restores took that failed or timed out.
+    #[serde(default)]
+    pub failed_restores: Option<Durations>,
     /// The starts on the day on which this version appeared, and later ones; `None` without both.
     #[serde(default)]
     pub deployment: Option<Deployment>,
+    /// The starts in the first hours after this version appeared, and later ones; `None` without both.
+    #[serde(default)]
+    pub first_hours: Option<FirstHours>,
     /// The invocations that waited for a start.
     #[serde(default)]
     pub firsts: Option<Firsts>,
@@ -53,6 +68,20 @@ pub struct Deployment {
     /// On the day on which the version appeared.
     pub first_day: Durations,
     /// On later days.
+    pub later: Durations,
+}
+
+/// The first hours after a deployment: [`FirstHours`] has the starts of so many.
+pub const FIRST_HOURS: i64 = 2;
+
+/// Starts in the first hours after a version appeared, and later ones.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FirstHours {
+    /// So many hours.
+    pub hours: i64,
+    /// Within them.
+    pub first: Durations,
+    /// After them.
     pub later: Durations,
 }
 
@@ -147,7 +176,12 @@ pub(super) mod tests {
             used_mb: Some(80.0),
             peak_mb: Megabytes(90),
             starts: None,
+            inits: None,
+            restores: None,
+            failed_inits: None,
+            failed_restores: None,
             deployment: None,
+            first_hours: None,
             firsts: None,
             arch: None,
         }

@@ -7,20 +7,46 @@ use super::state_bytes::StateError;
 use crate::bytes::{In, Out, Unreadable};
 use crate::evidence::FunctionKey;
 use crate::window::{
-    DayDelta, DayKey, DaySource, DayStats, Delta, EnvironmentKey, EnvironmentState, HighWater,
-    Mark, Newest, SeqMarks, Sighting, UsedCounts,
+    DayDelta, DayKey, DaySource, DayStats, Delta, Distribution, EnvironmentKey, EnvironmentState,
+    HighWater, Mark, Newest, SeqMarks, Sighting, UsedCounts,
 };
 
 type Read<T> = Result<T, Unreadable>;
 
-/// The version of the bytes of a delta.
-const DELTA_VERSION: u8 = 1;
+/// The version of the bytes of a delta that has starts of environments, restores, or starts that failed.
+const DELTA_VERSION: u8 = 2;
+/// The version of a delta without them, which earlier releases can read.
+const PLAIN_DELTA_VERSION: u8 = 1;
+
+/// How days and environments are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Restores count as init; starts that failed, and those of environments, are left out.
+    Merged,
+    /// All of them are kept apart.
+    Apart,
+}
 
 /// Writes a delta, its function included.
 pub fn delta_to_bytes(delta: &Delta) -> Vec<u8> {
     let mut out = Out::default();
     let base = delta.sighting.newest.at;
-    out.byte(DELTA_VERSION);
+    let is_plain = |day: &DayDelta| {
+        let stats = &day.stats;
+        let apart = [&stats.restores, &stats.failed_inits, &stats.failed_restores];
+        apart.iter().all(|kind| kind.count() == 0)
+    };
+    let started = delta
+        .environments
+        .iter()
+        .any(|(_, state)| state.start_ms.is_some());
+    let plain = !started && delta.days.iter().all(is_plain);
+    let (version, form) = if plain {
+        (PLAIN_DELTA_VERSION, Form::Merged)
+    } else {
+        (DELTA_VERSION, Form::Apart)
+    };
+    out.byte(version);
     out.text(&delta.function.text());
     out.number(delta.source.rank().cast_unsigned());
     write_sighting(&mut out, &delta.sighting);
@@ -38,12 +64,12 @@ pub fn delta_to_bytes(delta: &Delta) -> Vec<u8> {
     out.count(delta.environments.len());
     for (key, state) in &delta.environments {
         write_environment_key(&mut out, key);
-        write_environment(&mut out, state, base);
+        write_environment(&mut out, state, base, form);
     }
     out.count(delta.days.len());
     for day in &delta.days {
         write_day_key(&mut out, &day.key);
-        write_day(&mut out, &day.stats);
+        write_day(&mut out, &day.stats, form);
     }
     out.number(delta.reports);
     out.0
@@ -53,13 +79,14 @@ pub fn delta_to_bytes(delta: &Delta) -> Vec<u8> {
 pub fn delta_from_bytes(bytes: &[u8]) -> Result<Delta, StateError> {
     let mut read = In(bytes);
     match read.byte() {
-        Ok(DELTA_VERSION) => Ok(delta(&mut read)?),
+        Ok(PLAIN_DELTA_VERSION) => Ok(delta(&mut read, Form::Merged)?),
+        Ok(DELTA_VERSION) => Ok(delta(&mut read, Form::Apart)?),
         Ok(newer) if newer > DELTA_VERSION => Err(StateError::Newer(newer)),
         _ => Err(Unreadable("the version of evidence").into()),
     }
 }
 
-fn delta(read: &mut In<'_>) -> Read<Delta> {
+fn delta(read: &mut In<'_>, form: Form) -> Read<Delta> {
     let function = read_function(read)?;
     let source = read_source(read)?;
     let sighting = read_sighting(read)?;
@@ -72,11 +99,11 @@ fn delta(read: &mut In<'_>) -> Read<Delta> {
     };
     let environments = read.list(|read| {
         let key = read_environment_key(read)?;
-        Ok((key, read_environment(read, base)?))
+        Ok((key, read_environment(read, base, form)?))
     })?;
     let days = read.list(|read| {
         let key = read_day_key(read)?;
-        let stats = read_day(read)?;
+        let stats = read_day(read, form)?;
         Ok(DayDelta { key, stats })
     })?;
     let reports = read.number()?;
@@ -175,7 +202,12 @@ fn read_environment_key(read: &mut In<'_>) -> Read<EnvironmentKey> {
 }
 
 /// The state of an environment, with times beside `base`.
-pub(super) fn write_environment(out: &mut Out, state: &EnvironmentState, base: Timestamp) {
+pub(super) fn write_environment(
+    out: &mut Out,
+    state: &EnvironmentState,
+    base: Timestamp,
+    form: Form,
+) {
     out.time(state.last, base);
     out.time(state.first, state.last);
     out.count(state.marks.ranges().len());
@@ -211,9 +243,17 @@ pub(super) fn write_environment(out: &mut Out, state: &EnvironmentState, base: T
             before = mb.0;
         }
     });
+    if form == Form::Apart {
+        // 0 is none.
+        out.number(state.start_ms.map_or(0, |ms| ms.saturating_add(1)));
+    }
 }
 
-pub(super) fn read_environment(read: &mut In<'_>, base: Timestamp) -> Read<EnvironmentState> {
+pub(super) fn read_environment(
+    read: &mut In<'_>,
+    base: Timestamp,
+    form: Form,
+) -> Read<EnvironmentState> {
     let last = read.time(base)?;
     let first = read.time(last)?;
     let mut next = 0_u64;
@@ -253,6 +293,9 @@ pub(super) fn read_environment(read: &mut In<'_>, base: Timestamp) -> Read<Envir
             Ok((rightsizer_records::Megabytes(before), read.small()?))
         })
     })?);
+    if form == Form::Apart {
+        state.start_ms = read.number()?.checked_sub(1);
+    }
     Ok(state)
 }
 
@@ -272,8 +315,16 @@ fn read_day_key(read: &mut In<'_>) -> Read<DayKey> {
     })
 }
 
+/// A histogram that the merged form does not have.
+fn apart(read: &mut In<'_>, form: Form) -> Read<Distribution> {
+    match form {
+        Form::Merged => Ok(Distribution::default()),
+        Form::Apart => read.distribution(),
+    }
+}
+
 /// The counts of a day are mostly zero: a mask comes first, with a bit for each that is not.
-pub(super) fn write_day(out: &mut Out, day: &DayStats) {
+pub(super) fn write_day(out: &mut Out, day: &DayStats, form: Form) {
     let counts = counts_of(day);
     let bits = counts.iter().enumerate().filter(|(_, count)| **count > 0);
     out.number(bits.fold(0, |mask, (n, _)| mask | 1 << n));
@@ -281,7 +332,21 @@ pub(super) fn write_day(out: &mut Out, day: &DayStats) {
         out.number(count);
     }
     out.distribution(&day.durations);
-    out.distribution(&day.inits);
+    match form {
+        Form::Merged if day.restores.count() > 0 => {
+            let mut starts = day.inits.clone();
+            starts.merge(&day.restores);
+            starts.settle();
+            out.distribution(&starts);
+        }
+        Form::Merged => out.distribution(&day.inits),
+        Form::Apart => {
+            out.distribution(&day.inits);
+            out.distribution(&day.restores);
+            out.distribution(&day.failed_inits);
+            out.distribution(&day.failed_restores);
+        }
+    }
     out.distribution(&day.used);
 }
 
@@ -305,7 +370,7 @@ const fn counts_of(day: &DayStats) -> [u64; 15] {
     ]
 }
 
-pub(super) fn read_day(read: &mut In<'_>) -> Read<DayStats> {
+pub(super) fn read_day(read: &mut In<'_>, form: Form) -> Read<DayStats> {
     let mask = read.number()?;
     let mut counts = [0_u64; 15];
     for (n, count) in counts.iter_mut().enumerate() {
@@ -353,6 +418,9 @@ pub(super) fn read_day(read: &mut In<'_>) -> Read<DayStats> {
         firsts_ms,
         durations: read.distribution()?,
         inits: read.distribution()?,
+        restores: apart(read, form)?,
+        failed_inits: apart(read, form)?,
+        failed_restores: apart(read, form)?,
         used: read.distribution()?,
     })
 }

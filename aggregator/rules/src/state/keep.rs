@@ -3,13 +3,27 @@
 use rightsizer_records::Day;
 
 use super::FunctionState;
+use crate::evidence::LATEST;
 use crate::policy::PolicySettings;
-use crate::window::{DETAIL_DAYS, PEAK_MEMORY_DAYS, WINDOW_DAYS, Witnesses};
+use crate::window::{DETAIL_DAYS, OTHER_VERSIONS, PEAK_MEMORY_DAYS, WINDOW_DAYS, Witnesses};
 
 /// Repeated deliveries of a log event arrive within hours.
 const LOG_EVENT_DAYS: i32 = 3;
 
 impl FunctionState {
+    /// Takes the starts of published versions for restores if the function is restored from snapshots: before they
+    /// were kept apart, nothing else distinguished them. The store does the same when it is moved to schema 15.
+    pub(super) fn part_restores(&mut self) {
+        if !self.listed.as_ref().is_some_and(|listed| listed.snap_start) {
+            return;
+        }
+        for (key, day) in &mut self.days {
+            if key.version != LATEST && key.version != OTHER_VERSIONS {
+                day.restores.merge(&std::mem::take(&mut day.inits));
+            }
+        }
+    }
+
     /// The first day whose details are kept: the window's; with an open trial, those before the change too.
     pub(super) fn details_from(&self) -> Option<Day> {
         let closed = self.closed?;

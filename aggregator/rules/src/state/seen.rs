@@ -87,7 +87,6 @@ impl FunctionState {
             known_since: sighting.oldest.max(seen.first_arrival),
             configured: Configured {
                 untagged: settings.mode,
-                snap_start: listed.is_some_and(|listed| listed.snap_start),
                 ..listed.map_or_else(Configured::default, |l| l.configured(settings))
             },
             baseline_p95: self.baseline_p95,

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use rightsizer_records::{Day, EnvId, Millis, OutcomeStatus, Timestamp};
 
 use super::delta_bytes::{
-    read_arch, read_day, read_environment, read_function, read_sighting, write_arch, write_day,
-    write_environment, write_sighting,
+    Form, read_arch, read_day, read_environment, read_function, read_sighting, write_arch,
+    write_day, write_environment, write_sighting,
 };
 use super::listed::Listed;
 use super::sent::Sent;
@@ -17,11 +17,21 @@ use crate::lifecycle::Status;
 use crate::window::{DayKey, DaySource, EnvironmentKey, PeakOfDay, Witnesses};
 
 /// The version of the bytes that this release writes, and the newest that it reads.
-pub const STATE_VERSION: u8 = 2;
+pub const STATE_VERSION: u8 = 3;
 
 /// The oldest version of the bytes that can be read and written: it lacks when a function was forgotten, and
 /// the decrease that a peak withdrew.
 pub const OLDEST_STATE_VERSION: u8 = 1;
+/// From this version on, restores from a snapshot are kept apart from init.
+const WITH_RESTORES: u8 = 3;
+
+const fn form_of(version: u8) -> Form {
+    if version < WITH_RESTORES {
+        Form::Merged
+    } else {
+        Form::Apart
+    }
+}
 
 /// Bytes that are not a state that this release reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -92,8 +102,8 @@ impl FunctionState {
         let texts = Texts::of(days.chain(environments));
         out.count(texts.0.len());
         texts.0.iter().for_each(|text| out.text(text));
-        self.write_days(&mut out, base, &texts);
-        self.write_environments(&mut out, base, &texts);
+        self.write_days(&mut out, base, &texts, form_of(version));
+        self.write_environments(&mut out, base, &texts, form_of(version));
         out.count(self.events.len());
         for (day, event) in &self.events {
             out.signed((day.number() - base.day().number()).into());
@@ -135,14 +145,14 @@ impl FunctionState {
         }
     }
 
-    fn write_days(&self, out: &mut Out, base: Timestamp, texts: &Texts<'_>) {
+    fn write_days(&self, out: &mut Out, base: Timestamp, texts: &Texts<'_>, form: Form) {
         out.count(self.days.len());
         for (key, stats) in &self.days {
             out.signed((key.day.number() - base.day().number()).into());
             out.number(key.source.rank().cast_unsigned());
             out.megabytes(key.memory_mb);
             texts.write(out, &key.version);
-            write_day(out, stats);
+            write_day(out, stats, form);
         }
         out.count(self.peaks.len());
         for (day, peak) in &self.peaks {
@@ -151,13 +161,13 @@ impl FunctionState {
         }
     }
 
-    fn write_environments(&self, out: &mut Out, base: Timestamp, texts: &Texts<'_>) {
+    fn write_environments(&self, out: &mut Out, base: Timestamp, texts: &Texts<'_>, form: Form) {
         out.count(self.environments.len());
         for (key, state) in &self.environments {
             out.fixed(key.env.0);
             out.megabytes(key.memory_mb);
             texts.write(out, &key.version);
-            write_environment(out, state, base);
+            write_environment(out, state, base, form);
         }
     }
 }
@@ -180,7 +190,7 @@ fn state(read: &mut In<'_>, version: u8) -> Read<FunctionState> {
             memory_mb: read.megabytes()?,
             version: texts.read(read)?,
         };
-        Ok((key, read_day(read)?))
+        Ok((key, read_day(read, form_of(version))?))
     })?;
     state.peaks = read.list(|read| Ok((day(read)?, read_peak(read)?)))?;
     state.environments = read.list(|read| {
@@ -189,7 +199,7 @@ fn state(read: &mut In<'_>, version: u8) -> Read<FunctionState> {
             memory_mb: read.megabytes()?,
             version: texts.read(read)?,
         };
-        Ok((key, read_environment(read, base)?))
+        Ok((key, read_environment(read, base, form_of(version))?))
     })?;
     state.events = read.list(|read| Ok((day(read)?, read.fixed()?)))?;
     state.listed = read.optional(read_listed)?;
@@ -209,6 +219,16 @@ fn state(read: &mut In<'_>, version: u8) -> Read<FunctionState> {
             stands: read.byte()? != 0,
         })
     })?;
+    later_parts(read, version, &mut state)?;
+    if read.0.is_empty() {
+        Ok(state)
+    } else {
+        Err(Unreadable("its end"))
+    }
+}
+
+/// What versions after the oldest added.
+fn later_parts(read: &mut In<'_>, version: u8, state: &mut FunctionState) -> Read<()> {
     if version > OLDEST_STATE_VERSION {
         state.forgotten = read.optional(read_time)?;
         let withdrawn = read.optional(In::megabytes)?;
@@ -216,11 +236,10 @@ fn state(read: &mut In<'_>, version: u8) -> Read<FunctionState> {
             last.withdrawn_to = withdrawn;
         }
     }
-    if read.0.is_empty() {
-        Ok(state)
-    } else {
-        Err(Unreadable("its end"))
+    if version < WITH_RESTORES {
+        state.part_restores();
     }
+    Ok(())
 }
 
 fn write_seen(out: &mut Out, seen: &Seen) {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use rightsizer_records::{
-    EnvId, FunctionArn, Megabytes, Millis, ReportRow, Reports, Status, Timestamp,
+    EnvId, FunctionArn, InitType, Megabytes, Millis, ReportRow, Reports, Status, Timestamp,
 };
 
 use super::*;
@@ -111,11 +111,59 @@ fn a_state_of_a_later_release_is_refused_and_one_cut_off_is_damaged() {
     bytes[0] = STATE_VERSION + 1;
     let error = FunctionState::from_bytes(&bytes).unwrap_err();
     assert_eq!(error, StateError::Newer(STATE_VERSION + 1));
-    insta::assert_snapshot!(error.to_string(), @"state version 3 is not known here (this release reads up to 2). Nothing was changed. hint: run the release that wrote the savepoint, or a later one");
+    insta::assert_snapshot!(error.to_string(), @"state version 4 is not known here (this release reads up to 3). Nothing was changed. hint: run the release that wrote the savepoint, or a later one");
     bytes[0] = STATE_VERSION;
     for length in 0..bytes.len() {
         let cut = FunctionState::from_bytes(&bytes[..length]);
         assert!(matches!(cut, Err(StateError::Damaged(_))), "{length}");
+    }
+}
+
+/// A state of 14 days of which each environment of version 7 was restored: in the form before, restores were among init.
+#[test]
+fn a_state_of_an_earlier_version_has_its_restores_parted_by_the_configuration() {
+    let mut state = FunctionState::new(FunctionKey::Arn(arn()));
+    let t0 = at("2026-05-01T02:00:00Z");
+    for (env, version, init) in [(1, "7", Some(InitType::SnapStart)), (2, "$LATEST", None)] {
+        let record = Reports {
+            version: version.to_owned(),
+            init,
+            ..record(env, 0, t0, 50)
+        };
+        state.apply(fold_reports(&record), &clock(t0, None), t0);
+    }
+    let counts = |state: &FunctionState| -> Vec<(String, u64, u64)> {
+        let days = state.days();
+        days.map(|(key, day)| (key.version.clone(), day.inits.count(), day.restores.count()))
+            .collect()
+    };
+    let again = |state: &FunctionState, version| {
+        FunctionState::from_bytes(&state.to_bytes_of(version)).unwrap()
+    };
+    let of = |version: &str, inits, restores| (version.to_owned(), inits, restores);
+    let parted = [of("$LATEST", 1, 0), of("7", 0, 1)];
+    assert_eq!(counts(&again(&state, STATE_VERSION)), parted);
+    assert_eq!(again(&state, STATE_VERSION), state);
+    let unlisted = again(&state, 2);
+    assert_eq!(counts(&unlisted), [of("$LATEST", 1, 0), of("7", 1, 0)]);
+    let listed = |snap_start| Listed {
+        memory_mb: Megabytes(1024),
+        timeout_s: 3,
+        arch: rightsizer_records::Arch::Arm64,
+        code_sha256: None,
+        tags: None,
+        failures_only: false,
+        snap_start,
+        modified: None,
+        alarm: None,
+        seen_at: t0,
+        gone_at: None,
+    };
+    for version in [1, 2] {
+        state.listed = Some(listed(true));
+        assert_eq!(counts(&again(&state, version)), parted);
+        state.listed = Some(listed(false));
+        assert_eq!(counts(&again(&state, version)), counts(&unlisted));
     }
 }
 

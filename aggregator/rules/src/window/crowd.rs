@@ -64,7 +64,7 @@ pub struct Crowd {
     pub durations: Option<Levels>,
     /// Billed milliseconds, summed.
     pub billed_ms: u64,
-    /// The longest start among them in ms: init, or restore from a snapshot.
+    /// The longest init among them in ms. Restores are not among the fields that Logs Insights discovers.
     pub start_ms: Option<u64>,
 }
 

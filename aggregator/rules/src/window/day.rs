@@ -117,8 +117,14 @@ pub struct DayStats {
     pub firsts_ms: u64,
     /// Durations in ms.
     pub durations: Distribution,
-    /// Durations of starts (init, or restore from a snapshot) in ms.
+    /// Durations of init in ms.
     pub inits: Distribution,
+    /// Durations of restores from a snapshot in ms.
+    pub restores: Distribution,
+    /// How long init took that failed or timed out, in ms.
+    pub failed_inits: Distribution,
+    /// How long restores took that failed or timed out, in ms.
+    pub failed_restores: Distribution,
     /// Memory used in MB.
     pub used: Distribution,
 }
@@ -130,10 +136,13 @@ pub(crate) struct Sample {
     pub(crate) duration_ms: Option<Millis>,
     pub(crate) billed_ms: Option<Millis>,
     pub(crate) init_ms: Option<Millis>,
+    pub(crate) restore_ms: Option<Millis>,
     pub(crate) status: Status,
     pub(crate) error: Option<ErrorKind>,
     /// The invocation was counted before: this corrects its ending.
     pub(crate) amends: bool,
+    /// It is a start that failed, and not an invocation.
+    pub(crate) failed_start: bool,
 }
 
 impl Sample {
@@ -152,8 +161,8 @@ impl DayStats {
 
     /// Adds one invocation that ran at `size`.
     pub(crate) fn count(&mut self, sample: Sample, size: Megabytes) {
-        if sample.amends {
-            return self.amend(sample);
+        if sample.amends || sample.failed_start {
+            return self.count_beside(sample);
         }
         self.invocations += 1;
         match sample.status {
@@ -174,10 +183,20 @@ impl DayStats {
         if let Some(duration) = sample.duration_ms {
             self.durations.record(duration.ceil_ms());
         }
+        if sample.init_ms.is_some() || sample.restore_ms.is_some() {
+            self.count_start(sample);
+        }
+    }
+
+    /// The start that an invocation waited for.
+    fn count_start(&mut self, sample: Sample) {
         if let Some(init) = sample.init_ms {
             self.inits.record(init.ceil_ms());
-            self.count_first(sample);
         }
+        if let Some(restore) = sample.restore_ms {
+            self.restores.record(restore.ceil_ms());
+        }
+        self.count_first(sample);
     }
 
     /// The first invocation of an environment; a failed one shows nothing about how long the first ones take.
@@ -185,6 +204,19 @@ impl DayStats {
         if let (Status::Ok, Some(duration)) = (sample.status, sample.duration_ms) {
             self.firsts += 1;
             self.firsts_ms = self.firsts_ms.saturating_add(duration.ceil_ms());
+        }
+    }
+
+    /// What is no invocation.
+    fn count_beside(&mut self, sample: Sample) {
+        if sample.amends {
+            return self.amend(sample);
+        }
+        if let Some(init) = sample.init_ms {
+            self.failed_inits.record(init.ceil_ms());
+        }
+        if let Some(restore) = sample.restore_ms {
+            self.failed_restores.record(restore.ceil_ms());
         }
     }
 
@@ -221,6 +253,9 @@ impl DayStats {
     pub fn settle(&mut self) {
         self.durations.settle();
         self.inits.settle();
+        self.restores.settle();
+        self.failed_inits.settle();
+        self.failed_restores.settle();
         self.used.settle();
     }
 
@@ -252,126 +287,12 @@ impl DayStats {
         self.firsts_ms = self.firsts_ms.saturating_add(other.firsts_ms);
         self.durations.merge(&other.durations);
         self.inits.merge(&other.inits);
+        self.restores.merge(&other.restores);
+        self.failed_inits.merge(&other.failed_inits);
+        self.failed_restores.merge(&other.failed_restores);
         self.used.merge(&other.used);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Of four invocations two waited for a start, and one of these failed.
-    #[test]
-    fn the_first_invocations_are_counted_apart() {
-        let ran = |init: Option<u64>, status| Sample {
-            duration_ms: Some(Millis::from_ms(250)),
-            init_ms: init.map(Millis::from_ms),
-            status,
-            ..Sample::default()
-        };
-        let mut day = DayStats::default();
-        for sample in [
-            ran(Some(900), Status::Ok),
-            ran(None, Status::Ok),
-            ran(Some(900), Status::Error),
-            ran(None, Status::Error),
-        ] {
-            day.count(sample, Megabytes(128));
-        }
-        assert_eq!((day.firsts, day.firsts_ms, day.inits.count()), (1, 250, 2));
-        let mut twice = day.clone();
-        twice.merge(&day);
-        assert_eq!((twice.firsts, twice.firsts_ms), (2, 500));
-    }
-
-    #[test]
-    fn w7_the_layer_counts_before_a_subscription_before_log_groups_before_files() {
-        let sources = [
-            DaySource::Layer,
-            DaySource::Subscription,
-            DaySource::LogGroup(0),
-            DaySource::LogGroup(u32::MAX),
-            DaySource::Import,
-            DaySource::Wrapped,
-        ];
-        assert!(sources.is_sorted() && sources.map(DaySource::rank).is_sorted());
-        let kinds = sources.map(|source| DaySource::kind(source.rank()));
-        assert_eq!(kinds, [0, 1, 2, 2, 3, DaySource::WRAPPED_KIND]);
-    }
-
-    fn sample(used: u32, status: Status) -> Sample {
-        Sample {
-            max_used_mb: Some(Megabytes(used)),
-            status,
-            ..Sample::default()
-        }
-    }
-
-    fn censored(used: u32, size: u32, status: Status) -> bool {
-        let mut day = DayStats::default();
-        day.count(sample(used, status), Megabytes(size));
-        day.censored
-    }
-
-    #[test]
-    fn p3_what_hides_the_demand() {
-        assert!(censored(128, 128, Status::OutOfMemory));
-        assert!(
-            censored(60, 128, Status::OutOfMemory),
-            "an out-of-memory counts at any figure"
-        );
-        assert!(
-            censored(253, 256, Status::Timeout),
-            "thrashing ends as a timeout"
-        );
-        assert!(censored(129, 128, Status::Ok), "more used than there is");
-        assert!(
-            !censored(128, 128, Status::Ok),
-            "used = size alone proves nothing"
-        );
-        assert!(!censored(200, 256, Status::Timeout));
-    }
-
-    #[test]
-    fn p3_running_out_without_a_figure_used_all_there_was() {
-        let mut day = DayStats::default();
-        day.count(
-            Sample {
-                status: Status::OutOfMemory,
-                ..Sample::default()
-            },
-            Megabytes(256),
-        );
-        assert_eq!(
-            (day.peak_mb, day.censored, day.at_limit),
-            (Megabytes(256), true, 1)
-        );
-    }
-
-    #[test]
-    fn w2_a_day_counts_its_evidence() {
-        let mut day = DayStats::default();
-        for (used, status) in [
-            (90, Status::Ok),
-            (91, Status::Error),
-            (120, Status::Timeout),
-            (127, Status::Ok),
-        ] {
-            day.count(sample(used, status), Megabytes(128));
-        }
-        let counts = (
-            day.invocations,
-            day.errors,
-            day.timeouts,
-            day.ooms,
-            day.at_limit,
-        );
-        for error in [ErrorKind::Crash, ErrorKind::HeapLimit, ErrorKind::Function] {
-            day.count_error(Some(error));
-        }
-        assert_eq!((day.crashes, day.heap_limits, day.errors), (1, 1, 4));
-        // 127 of 128 is 99.2 %, 120 is 93.75 %: one at the limit.
-        assert_eq!(counts, (4, 1, 1, 0, 1));
-        assert_eq!(day.peak_mb, Megabytes(127));
-    }
-}
+mod tests;

@@ -311,6 +311,8 @@ pub struct EnvironmentState {
     pub high_water: HighWater,
     /// Its memory use, from its log lines.
     pub used: UsedCounts,
+    /// How long its start took in ms: init, or the restore from a snapshot.
+    pub start_ms: Option<u64>,
 }
 
 impl EnvironmentState {
@@ -331,6 +333,7 @@ impl EnvironmentState {
                 counts: Vec::new(),
                 too_many: false,
             },
+            start_ms: None,
         }
     }
 
@@ -360,6 +363,7 @@ impl EnvironmentState {
         self.self_kib = self.self_kib.max(other.self_kib);
         self.high_water.join(&other.high_water);
         self.used.join(&other.used);
+        self.start_ms = self.start_ms.max(other.start_ms);
         let days = other.days.iter().copied();
         Some(days.filter(|day| self.on(*day)).collect())
     }

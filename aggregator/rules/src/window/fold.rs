@@ -1,7 +1,7 @@
 //! Evidence in, deltas out: the one place where a record or an observation becomes window state.
 
 use rightsizer_records::{
-    ErrorKind, Folded, Megabytes, Millis, ReportRow, Reports, Status, Timestamp,
+    ErrorKind, Folded, InitType, Megabytes, Millis, ReportRow, Reports, Status, Timestamp,
 };
 
 use super::day::{DaySource, DayStats, Sample};
@@ -58,6 +58,7 @@ pub fn fold_reports(record: &Reports) -> Delta {
         events_dropped: record.events_dropped,
         arch: record.arch,
         self_kib: record.self_kib.unwrap_or(0),
+        start_ms: start_ms(record),
         ..EnvironmentState::starting(record.t0)
     };
     add_rows(record, &mut delta, &mut environment);
@@ -72,6 +73,14 @@ pub fn fold_reports(record: &Reports) -> Delta {
     delta
 }
 
+/// How long the environment's start took; its first record has it.
+fn start_ms(record: &Reports) -> Option<u64> {
+    let rows = record.reports.iter().filter(|_| record.seq == 0);
+    rows.filter_map(|row| row.init_ms)
+        .map(Millis::ceil_ms)
+        .max()
+}
+
 fn add_rows(record: &Reports, delta: &mut Delta, environment: &mut EnvironmentState) {
     let size = record.memory_mb;
     let key = |at: Timestamp| DayKeyRef {
@@ -84,6 +93,7 @@ fn add_rows(record: &Reports, delta: &mut Delta, environment: &mut EnvironmentSt
         let day = delta.day(key(record.t0.plus_ms(first.at_ms)));
         day.stats.reserve(record.reports.len());
     }
+    let restored = record.init == Some(InitType::SnapStart);
     let mut wall = 0_u64;
     let mut errors = record.errors.iter().peekable();
     for ((n, row), ordinal) in record.reports.iter().enumerate().zip(before + 1..) {
@@ -91,7 +101,7 @@ fn add_rows(record: &Reports, delta: &mut Delta, environment: &mut EnvironmentSt
         let error = errors.next_if(|(of, _)| *of == n);
         let sample = Sample {
             error: error.map(|(_, error_type)| ErrorKind::of(error_type)),
-            ..sample_of(row)
+            ..sample_of(row, restored)
         };
         let duration = sample.duration_ms.map_or(0, Millis::ceil_ms);
         wall = wall.saturating_add(duration);
@@ -125,15 +135,18 @@ fn folded_rows(record: &Reports) -> Option<&Folded> {
     record.folded.as_ref().filter(|folded| folded.count > 0)
 }
 
-fn sample_of(row: &ReportRow) -> Sample {
+/// A row has one figure for its start: a restore, if the environment was `restored` from a snapshot.
+fn sample_of(row: &ReportRow, restored: bool) -> Sample {
     Sample {
         max_used_mb: row.max_used_mb,
         duration_ms: row.duration_ms,
         billed_ms: row.billed_ms,
-        init_ms: row.init_ms,
+        init_ms: row.init_ms.filter(|_| !restored),
+        restore_ms: row.init_ms.filter(|_| restored),
         status: row.status,
         error: None,
         amends: false,
+        failed_start: false,
     }
 }
 
@@ -185,7 +198,7 @@ fn sighting(seen: &Observation) -> Sighting {
         newest: Newest::of(seen),
         arch: seen.arch,
         runtime: None,
-        started: seen.init_ms.map(|_| Newest::of(seen)),
+        started: seen.has_started().then(|| Newest::of(seen)),
         ran_out: (seen.status == Status::OutOfMemory).then_some((seen.at, seen.memory_mb)),
         mixed: None,
     }
@@ -197,9 +210,11 @@ fn add(seen: &Observation, delta: &mut Delta) {
         duration_ms: seen.duration_ms,
         billed_ms: seen.billed_ms.or(seen.duration_ms.map(round_up)),
         init_ms: seen.init_ms,
+        restore_ms: seen.restore_ms,
         status: seen.status,
         error: seen.error,
         amends: seen.amends,
+        failed_start: seen.failed_start,
     };
     let day = seen.at.day();
     let key = DayKeyRef {
@@ -214,7 +229,7 @@ fn add(seen: &Observation, delta: &mut Delta) {
         stats.cpu_ms = stats.cpu_ms.saturating_add(cpu.ceil_ms());
         stats.cpu_wall_ms = stats.cpu_wall_ms.saturating_add(wall.ceil_ms());
     }
-    if seen.amends {
+    if seen.amends || seen.failed_start {
         return;
     }
     delta.reports += 1;
@@ -226,6 +241,7 @@ fn add(seen: &Observation, delta: &mut Delta) {
     };
     let mut view = EnvironmentState::starting(seen.at);
     view.on(day);
+    view.start_ms = seen.init_ms.or(seen.restore_ms).map(Millis::ceil_ms);
     delta.see_environment(key, &view, seen.max_used_mb);
 }
 

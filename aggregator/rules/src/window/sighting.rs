@@ -82,7 +82,7 @@ impl Sighting {
     /// Merges an observation: the same as joining its facts, without making them first.
     pub(super) fn see(&mut self, seen: &Observation) {
         self.oldest = self.oldest.min(seen.at);
-        if seen.init_ms.is_some() {
+        if seen.has_started() {
             Newest::note(&mut self.started, seen);
         }
         if seen.status == Status::OutOfMemory {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use rightsizer_records::shown::shown;
-use rightsizer_rules::power::{ColdStart, Configured, ConfiguredUse, Deployment, Worth};
+use rightsizer_rules::power::{ColdStart, Configured, ConfiguredUse, Worth};
 
 use rightsizer_store::ForcedLine;
 
@@ -22,7 +22,12 @@ pub(super) fn table(functions: &[Started]) -> String {
     let longest = started
         .clone()
         .flat_map(|f| &f.starts)
-        .map(|start| start.p95_ms);
+        .flat_map(|start| {
+            let failed = [start.failed_inits, start.failed_restores];
+            [start.inits, start.restores].into_iter().chain(failed)
+        })
+        .flatten()
+        .map(|kind| kind.p95_ms);
     let forced = started.clone().flat_map(|f| &f.forced).map(|of| of.p95_ms);
     let longest = longest.chain(forced).fold(0.0, f64::max);
     let blocks: Vec<String> = started.map(|function| block(function, longest)).collect();
@@ -45,10 +50,12 @@ fn has_provisioned(function: &Started) -> bool {
 }
 
 fn block(function: &Started, longest: f64) -> String {
-    let package = match (function.package.as_deref(), function.snap_start) {
-        (_, true) => "SnapStart".to_owned(),
-        (Some(package), false) => package.to_owned(),
-        (None, false) => "package unknown".to_owned(),
+    let package = function.package.as_deref().unwrap_or("package unknown");
+    // SnapStart is configured for a function, and never applies to `$LATEST`.
+    let package = if function.snap_start {
+        format!("{package}, published versions have SnapStart")
+    } else {
+        package.to_owned()
     };
     let mut text = format!("{} ({package})\n", shown(short(&function.function)));
     for start in &function.starts {
@@ -112,16 +119,47 @@ fn forced_line(forced: &ForcedLine, longest: f64) -> String {
 }
 
 fn line(start: &ColdStart, longest: f64) -> String {
-    let mut text = format!(
-        "  {:>5} MB {:<8} {:<26} {:>8} {:>8}\n",
-        start.memory_mb.0,
-        shown(&start.version).chars().take(8).collect::<String>(),
-        bar((start.p50_ms, start.p95_ms), longest),
-        milliseconds(start.p50_ms),
-        milliseconds(start.p95_ms)
-    );
+    let mut text = bars(start, longest);
+    for fact in facts(start) {
+        let _ = writeln!(text, "           {fact}");
+    }
+    text
+}
+
+/// A line for init, one for restores, and one for each of the two that failed.
+fn bars(start: &ColdStart, longest: f64) -> String {
+    let version: String = shown(&start.version).chars().take(8).collect();
+    let mut before = format!("  {:>5} MB {version:<8}", start.memory_mb.0);
+    let mut text = String::new();
+    let kinds = [
+        (start.inits, "init"),
+        (start.restores, "restore"),
+        (start.failed_inits, "failed"),
+        (start.failed_restores, "failed"),
+    ];
+    for (kind, name) in kinds {
+        let Some(kind) = kind else { continue };
+        let _ = writeln!(
+            text,
+            "{before:<19} {:<26} {:>8} {:>8} {name}",
+            bar((kind.p50_ms, kind.p95_ms), longest),
+            milliseconds(kind.p50_ms),
+            milliseconds(kind.p95_ms)
+        );
+        before.clear();
+    }
+    text
+}
+
+fn facts(start: &ColdStart) -> Vec<String> {
+    let kinds = match (start.inits, start.restores) {
+        (Some(inits), Some(restores)) => {
+            format!(": {} by init, {} restored", inits.count, restores.count)
+        }
+        _ => String::new(),
+    };
     let mut facts = vec![format!(
-        "{:.1} % of {} invocations started cold",
+        "{:.1} % of {} invocations started cold{kinds}",
         100.0 * start.share,
         start.invocations
     )];
@@ -142,12 +180,18 @@ fn line(start: &ColdStart, longest: f64) -> String {
             milliseconds(penalty)
         ));
     }
-    if let Some(Deployment { first_day, later }) = start.deployment {
-        facts.push(format!(
-            "on the day of the deployment {}, later {}",
-            milliseconds(first_day.p50_ms),
-            milliseconds(later.p50_ms)
-        ));
+    facts.extend(deployed(start));
+    for (failed, what) in [
+        (start.failed_inits, "init"),
+        (start.failed_restores, "restore"),
+    ] {
+        if let Some(failed) = failed {
+            facts.push(format!(
+                "{what} failed {} times, half of them after {} or more",
+                failed.count,
+                milliseconds(failed.p50_ms)
+            ));
+        }
     }
     let provisioned = start.provisioned;
     facts.push(format!(
@@ -159,10 +203,25 @@ fn line(start: &ColdStart, longest: f64) -> String {
     if let Some(size) = start.smallest_mb {
         facts.push(format!("a repeated start needs at least {} MB", size.0));
     }
-    for fact in facts {
-        let _ = writeln!(text, "           {fact}");
-    }
-    text
+    facts
+}
+
+/// How long starts took after the deployment, and later.
+fn deployed(start: &ColdStart) -> Option<String> {
+    let (when, first, later) = match (start.first_hours, start.deployment) {
+        (Some(of), _) => (
+            format!("in the first {} hours after", of.hours),
+            of.first,
+            of.later,
+        ),
+        (None, Some(of)) => ("on the day of".to_owned(), of.first_day, of.later),
+        (None, None) => return None,
+    };
+    Some(format!(
+        "{when} the deployment {}, later {}",
+        milliseconds(first.p50_ms),
+        milliseconds(later.p50_ms)
+    ))
 }
 
 /// The median as a bar, and the way to the 95th percentile.
@@ -189,7 +248,7 @@ fn bar((p50_ms, p95_ms): (f64, f64), longest: f64) -> String {
 mod tests {
     use rightsizer_records::{Megabytes, Timestamp};
     use rightsizer_rules::power::bench::{Package, Stage};
-    use rightsizer_rules::power::{Durations, Provisioned};
+    use rightsizer_rules::power::{Deployment, Durations, FirstHours, Provisioned, StartsOfKind};
 
     use super::*;
 
@@ -205,7 +264,13 @@ mod tests {
     }
 
     fn start(memory_mb: u32, p50_ms: f64) -> ColdStart {
+        let first_hours = FirstHours {
+            hours: 2,
+            first: durations(8000.0),
+            later: durations(1400.0),
+        };
         ColdStart {
+            first_hours: (memory_mb == 512).then_some(first_hours),
             version: "$LATEST".to_owned(),
             memory_mb: Megabytes(memory_mb),
             invocations: 48_210,
@@ -213,6 +278,10 @@ mod tests {
             share: 0.01,
             p50_ms,
             p95_ms: p50_ms * 2.0,
+            inits: Some(kind(482, p50_ms)),
+            restores: None,
+            failed_inits: None,
+            failed_restores: None,
             billed_share: Some(0.035),
             monthly_usd: Some(0.42),
             first_penalty_ms: Some(417.0),
@@ -227,6 +296,41 @@ mod tests {
                 saved_usd: 1.37,
             },
         }
+    }
+
+    fn kind(count: u64, p50_ms: f64) -> StartsOfKind {
+        StartsOfKind {
+            count,
+            p50_ms,
+            p95_ms: p50_ms * 2.0,
+        }
+    }
+
+    /// Version 7 has restores only; of the versions that are not kept apart, some were initialised.
+    fn restored() -> Vec<ColdStart> {
+        vec![
+            ColdStart {
+                version: "7".to_owned(),
+                inits: None,
+                restores: Some(kind(482, 210.0)),
+                billed_share: None,
+                monthly_usd: None,
+                first_penalty_ms: Some(12.0),
+                deployment: None,
+                first_hours: None,
+                smallest_mb: None,
+                ..start(2048, 210.0)
+            },
+            ColdStart {
+                version: "other".to_owned(),
+                inits: Some(kind(20, 900.0)),
+                restores: Some(kind(462, 190.0)),
+                failed_inits: Some(kind(12, 500.0)),
+                deployment: None,
+                first_hours: None,
+                ..start(2048, 200.0)
+            },
+        ]
     }
 
     fn forced(stage: Stage, p50_ms: f64) -> ForcedLine {
@@ -274,16 +378,9 @@ mod tests {
             },
             Started {
                 function: "local:report".to_owned(),
-                package: None,
+                package: Some("zip".to_owned()),
                 snap_start: true,
-                starts: vec![ColdStart {
-                    billed_share: None,
-                    monthly_usd: None,
-                    first_penalty_ms: Some(12.0),
-                    deployment: None,
-                    smallest_mb: None,
-                    ..start(2048, 210.0)
-                }],
+                starts: restored(),
                 forced: Vec::new(),
                 provisioned: None,
             },

@@ -181,7 +181,20 @@ fn words(advice: &Advice) -> String {
             milliseconds(*p95_ms),
             dollars(*added_usd)
         ),
+        Advice::StartsFail {
+            failed,
+            attempts,
+            p50_ms,
+        } => failing(*failed, *attempts, *p50_ms),
     }
+}
+
+fn failing(failed: u64, attempts: u64, p50_ms: f64) -> String {
+    format!(
+        "{failed} of {attempts} starts failed, half of them after {} or more; a failed start is repeated within an \
+         invocation",
+        milliseconds(p50_ms)
+    )
 }
 
 /// Returns an offer such as `1.9× faster for the same money at 1024 MB (at least 1.7×)`.
@@ -266,7 +279,12 @@ pub(in crate::cli) mod tests {
                 used_mb: Some(140.0),
                 peak_mb: Megabytes(180),
                 starts: None,
+                inits: None,
+                restores: None,
+                failed_inits: None,
+                failed_restores: None,
                 deployment: None,
+                first_hours: None,
                 firsts: None,
                 arch: None,
             }
@@ -356,6 +374,11 @@ pub(in crate::cli) mod tests {
                 share: 0.034,
                 p95_ms: 2_310.0,
                 added_usd: 18.2
+            },
+            Advice::StartsFail {
+                failed: 12,
+                attempts: 494,
+                p50_ms: 10_009.0
             },
         ]));
     }

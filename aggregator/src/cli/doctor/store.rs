@@ -3,13 +3,15 @@
 
 use std::path::Path;
 
-use rightsizer_records::Timestamp;
+use rightsizer_records::shown::shown;
+use rightsizer_records::{Objective, Timestamp};
+use rightsizer_rules::policy::Configured;
 use rightsizer_rules::window::DETAIL_DAYS;
-use rightsizer_store::inspect::{self, Quarantined, StoreLook};
+use rightsizer_store::inspect::{self, Quarantined, StoreLook, Tagged};
 use rightsizer_store::{NotedGap, StoreError, WAL_LARGE, wal_bytes};
 
 use super::finding::Finding;
-use crate::cli::text::counted;
+use crate::cli::text::{counted, short};
 
 /// With less room than this a busy day may not fit.
 const LITTLE_ROOM: u64 = 1 << 30;
@@ -74,6 +76,7 @@ fn of(look: &StoreLook, bytes: u64, now: Timestamp) -> Vec<Finding> {
     let mut findings = vec![whole, newest_report(look, now)];
     findings.extend(quarantine(&look.quarantine, now));
     findings.extend(names_only(look.names_only));
+    findings.extend(objectives(&look.tagged));
     findings.extend(gaps(&look.gaps, now));
     findings.extend(super::clock::against_store(look, now));
     let stops = &look.stops;
@@ -137,6 +140,41 @@ fn names_only(count: u64) -> Option<Finding> {
             ),
         )
     })
+}
+
+/// Functions that are named when several have a wrong tag.
+const NAMED: usize = 3;
+
+/// Tags that name no objective: their functions have the default.
+fn objectives(tagged: &[Tagged]) -> Option<Finding> {
+    let of = |(function, tags): &Tagged| {
+        let tags = tags
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let (name, value) = Configured::unread_objectives(tags).first().copied()?;
+        Some(format!("{} ({name}={value})", shown(short(function))))
+    };
+    let wrong: Vec<String> = tagged.iter().filter_map(of).collect();
+    if wrong.is_empty() {
+        return None;
+    }
+    let named = wrong.get(..NAMED).unwrap_or(&wrong).join(", ");
+    let more = match wrong.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(Finding::doubtful(
+        "objectives",
+        format!(
+            "the tag of {} is ignored, because it does not name an objective: {}{more}",
+            counted(wrong.len(), "function"),
+            shown(&named)
+        ),
+        format!(
+            "set the tag to one of {}",
+            Objective::ALL.map(Objective::name).join(", ")
+        ),
+    ))
 }
 
 /// What streams dropped unread, as far back as details are kept.
@@ -241,6 +279,8 @@ fn room(free: Option<u64>) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use rightsizer_rules::gap::Gap;
     use rightsizer_store::inspect::{ClockTraces, Stops};
 
@@ -268,6 +308,7 @@ mod tests {
             clock: ClockTraces::default(),
             quarantine: Quarantined::default(),
             names_only: 0,
+            tagged: Vec::new(),
         };
         let found = of(&well, 4096, now);
         assert_eq!(
@@ -301,6 +342,35 @@ mod tests {
                 ("automatic decreases", doubtful),
                 ("increases", doubtful)
             ]
+        );
+    }
+
+    #[test]
+    fn functions_with_a_tag_that_names_no_objective_are_named() {
+        let tagged = |name: &str, value: &str| {
+            let tags = BTreeMap::from([("rightsizer:objective".to_owned(), value.to_owned())]);
+            (
+                format!("arn:aws:lambda:eu-west-1:123456789012:function:{name}"),
+                tags,
+            )
+        };
+        assert_eq!(
+            objectives(&[tagged("a", "cost"), tagged("b", " speed ")]),
+            None
+        );
+        let all = [
+            tagged("a", "cost"),
+            tagged("b", "sped"),
+            tagged("c", ""),
+            tagged("d", "fast"),
+            tagged("e", "cheap"),
+        ];
+        let finding = objectives(&all).unwrap();
+        assert_eq!(finding.verdict, Verdict::Doubtful);
+        assert_eq!(
+            finding.found,
+            "the tag of 4 functions is ignored, because it does not name an objective: b (rightsizer:objective=sped), \
+             c (rightsizer:objective=), d (rightsizer:objective=fast) and 1 more"
         );
     }
 

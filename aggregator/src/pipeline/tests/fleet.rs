@@ -207,12 +207,14 @@ fn p3_a_leak_shows_in_log_lines_as_in_records() {
                 status: Status::Ok,
                 error: None,
                 init_ms: None,
+                restore_ms: None,
                 environment: Some(environment_of_stream(&format!("stream {env}"))),
                 arch: None,
                 event_id: None,
                 cpu_ms: None,
                 wrapped: false,
                 amends: false,
+                failed_start: false,
             };
             lines.push(Evidence::Observation(line));
         }

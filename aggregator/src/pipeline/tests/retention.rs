@@ -49,7 +49,8 @@ fn details_are_kept_for_60_days() {
             .execute(
                 "INSERT INTO days SELECT ?, function_id, source, memory_mb, ?, peak_mb, invocations,
                     errors, crashes, heap_limits, timeouts, ooms, at_limit, censored, environments,
-                    billed_ms, cpu_ms, cpu_wall_ms, durations, inits, used, firsts, firsts_ms
+                    billed_ms, cpu_ms, cpu_wall_ms, firsts, firsts_ms, durations, inits, restores, used,
+                    failed_inits, failed_restores
                  FROM days WHERE version = '$LATEST'",
                 rusqlite::params![days_ago(days), name],
             )
@@ -65,7 +66,7 @@ fn details_are_kept_for_60_days() {
         store
             .execute(
                 "INSERT INTO environments SELECT function_id, env, memory_mb, ?, first_ms, ?, marks,
-                    total, seen, events_dropped, days, arch, self_kib, high_water, used
+                    total, seen, events_dropped, days, arch, self_kib, high_water, used, start_ms
                  FROM environments WHERE version = '$LATEST'",
                 rusqlite::params![name, last_ms],
             )

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use rightsizer_records::{News, Notice, Recommendation, decode};
+use rightsizer_records::{InitType, News, Notice, Recommendation, decode};
 use rightsizer_rules::assess::{Proposal, Viewpoint};
 use rightsizer_rules::commands::Action;
 use rightsizer_rules::evidence::FunctionKey;
@@ -55,6 +55,8 @@ struct World {
     versions: bool,
     logged: bool,
     listed: bool,
+    /// Whether its environments are restored from a snapshot.
+    restored: bool,
     /// The environments that run: the number of each, its next record, and its invocations so far.
     running: Vec<(u64, u64, u64, u32)>,
 }
@@ -167,7 +169,7 @@ fn stored_days(case: &Case, key: &FunctionKey, from: Day) -> Vec<String> {
     let mut lines = Vec::new();
     let query = "SELECT day, source, memory_mb, version, peak_mb, invocations, errors, crashes, heap_limits,
             timeouts, ooms, at_limit, censored, environments, billed_ms, cpu_ms, cpu_wall_ms, firsts, firsts_ms,
-            durations, inits, used
+            durations, inits, restores, failed_inits, failed_restores, used
         FROM days WHERE day >= ? AND function_id = (SELECT id FROM functions WHERE function = ?)
         ORDER BY day, source, memory_mb, version";
     let mut statement = store.prepare(query).unwrap();
@@ -175,7 +177,7 @@ fn stored_days(case: &Case, key: &FunctionKey, from: Day) -> Vec<String> {
         .query(rusqlite::params![from.number(), key.text()])
         .unwrap();
     while let Some(row) = rows.next().unwrap() {
-        let all = (0..22).map(|n| format!("{:?}", row.get_ref(n).unwrap()));
+        let all = (0..25).map(|n| format!("{:?}", row.get_ref(n).unwrap()));
         lines.push(all.collect::<Vec<_>>().join(" "));
     }
     let query = "SELECT day, peak_mb, censored_mb FROM peaks
@@ -195,8 +197,15 @@ fn kept_days(state: &FunctionState, from: Day) -> Vec<String> {
     let int = |n: u64| V::Integer(n.cast_signed());
     let days = state.days().filter(|(key, _)| key.day >= from);
     let days = days.map(|(key, day)| {
-        let blobs = [&day.durations, &day.inits, &day.used]
-            .map(rightsizer_rules::window::Distribution::to_bytes);
+        let blobs = [
+            &day.durations,
+            &day.inits,
+            &day.restores,
+            &day.failed_inits,
+            &day.failed_restores,
+            &day.used,
+        ]
+        .map(rightsizer_rules::window::Distribution::to_bytes);
         let mut all = vec![
             V::Integer(key.day.number().into()),
             V::Integer(key.source.rank()),
@@ -257,6 +266,7 @@ impl Twins {
             leaks: dice.of_100(15),
             versions: !apart && dice.of_100(25),
             logged: dice.of_100(25),
+            restored: dice.of_100(30),
             listed: dice.of_100(70),
             running: Vec::new(),
         });
@@ -365,6 +375,7 @@ impl Twins {
                 }
                 .into(),
                 memory_mb: Megabytes(*size),
+                init: world.restored.then_some(InitType::SnapStart),
                 t0: at("2026-05-01T00:00:00Z").plus_ms(minute * 60_000),
                 reports: (0..rows).map(|n| row(dice, *served + n)).collect(),
                 cpu_ms: dice.of_100(60).then_some(5 * rows),
@@ -393,16 +404,24 @@ impl Twins {
         let size = self.worlds[usize::try_from(function).unwrap()].size;
         let base = self.worlds[usize::try_from(function).unwrap()].base;
         let first = at("2026-05-01T00:00:00Z").plus_ms(minute * 60_000);
-        let events = (0..=self.dice.below(6)).map(|n| {
+        let events = (0..=self.dice.below(6)).flat_map(|n| {
             let used = (base + self.dice.small(60)).min(size);
             let ms = 30 + self.dice.below(100);
             let id = format!("{function}-{minute}-{n}");
             let message = format!(
                 "REPORT RequestId: {id}\tDuration: {ms}.5 ms\tBilled Duration: {} ms\tMemory Size: {size} MB\t\
-                 Max Memory Used: {used} MB\t\n",
-                ms + 1
+                 Max Memory Used: {used} MB\t{}\n",
+                ms + 1,
+                ["Restore Duration: 90.1 ms", "Init Duration: 400.1 ms", "", ""]
+                    .get(usize::try_from(n).unwrap())
+                    .unwrap_or(&"")
             );
-            serde_json::json!({"id": id, "timestamp": first.as_ms(), "message": message})
+            let failed = "INIT_REPORT Init Duration: 9000.5 ms\tPhase: init\tStatus: timeout\n".to_owned();
+            let event = |id: String, message: String| {
+                serde_json::json!({"id": id, "timestamp": first.as_ms(), "message": message})
+            };
+            let failed = (n == 1).then(|| event(format!("{id}-init"), failed));
+            failed.into_iter().chain([event(id, message)])
         });
         serde_json::json!({
             "messageType": "DATA_MESSAGE",

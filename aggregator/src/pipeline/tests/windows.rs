@@ -148,12 +148,14 @@ fn w7_one_source_counts_per_function_and_day() {
         status: Status::Ok,
         error: None,
         init_ms: None,
+        restore_ms: None,
         environment: None,
         arch: None,
         event_id: None,
         cpu_ms: None,
         wrapped: false,
         amends: false,
+        failed_start: false,
     };
     let now = case.now;
     let batch = import(

@@ -155,17 +155,17 @@ fn read_environments(
 ) -> Result<(), StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT first_ms, last_ms, marks, total, seen, events_dropped, days, arch, self_kib, high_water,
-                used, env, memory_mb, version
+                used, start_ms, env, memory_mb, version
          FROM environments WHERE function_id = ?",
     )?;
     let mut rows = statement.query([id])?;
     while let Some(row) = rows.next()? {
-        let env: String = row.get(11)?;
+        let env: String = row.get(12)?;
         let env = u64::from_str_radix(&env, 16);
         let key = EnvironmentKey {
             env: EnvId(env.map_err(|e| StoreError::Damaged(format!("an environment: {e}")))?),
-            memory_mb: megabytes(row.get(12)?),
-            version: row.get(13)?,
+            memory_mb: megabytes(row.get(13)?),
+            version: row.get(14)?,
         };
         state.environments.insert(key, environments::read(row)?);
     }

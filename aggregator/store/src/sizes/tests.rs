@@ -155,6 +155,55 @@ fn the_day_of_a_deployment_is_apart() {
     assert!(firsts.count == 2 && (firsts.mean_ms - 600.0).abs() < 1e-9);
 }
 
+/// Version 7 appears with an environment that takes 8 s to start. A second one within two hours takes 7 s, the third, two hours
+/// after the first, 1 s. Of version 6 it is not known when it was deployed, and `$LATEST` changes in place.
+#[test]
+fn the_first_hours_after_a_deployment_are_apart() {
+    let (dir, mut store) = store();
+    for (day, version) in [
+        (20_000 - DETAIL_DAYS, "6"),
+        (20_000, "7"),
+        (20_000, "$LATEST"),
+    ] {
+        put(&mut store, day, 0, 512, version, &[(100, 30)]);
+    }
+    let begin = i64::from(20_000) * 86_400_000;
+    let old = begin - i64::from(DETAIL_DAYS) * 86_400_000;
+    let unit = store.begin().unwrap();
+    for (env, version, first, start) in [
+        ("a", "7", begin, Some(8_000)),
+        ("b", "7", begin + 2 * HOUR_MS - 1, Some(7_000)),
+        ("c", "7", begin + 2 * HOUR_MS, Some(1_000)),
+        ("d", "7", begin + 2 * HOUR_MS, None),
+        ("e", "6", old, Some(8_000)),
+        ("f", "6", old + 3 * HOUR_MS, Some(1_000)),
+        ("g", "$LATEST", begin, Some(8_000)),
+        ("h", "$LATEST", begin + 3 * HOUR_MS, Some(1_000)),
+    ] {
+        unit.tx
+            .execute(
+                "INSERT INTO environments (function_id, env, memory_mb, version, first_ms, last_ms, marks, total,
+                    seen, events_dropped, days, self_kib, start_ms)
+                 VALUES (1, ?, 512, ?, ?, 0, '', 0, 0, 0, '', 0, ?)",
+                params![env, version, first, start],
+            )
+            .unwrap();
+    }
+    unit.commit().unwrap();
+    let found = sizes(&dir);
+    let by = |version| found.iter().find(|size| size.version == version).unwrap();
+    let hours = by("7").first_hours.unwrap();
+    assert_eq!((hours.first.count, hours.later.count), (2, 1));
+    assert!(
+        (hours.later.p50_ms / 1000.0 - 1.0).abs() < 0.02,
+        "{hours:?}"
+    );
+    assert_eq!(
+        (by("6").first_hours, by("$LATEST").first_hours),
+        (None, None)
+    );
+}
+
 #[test]
 fn an_unknown_function_has_no_sizes() {
     let (dir, _store) = store();

@@ -13,7 +13,7 @@ fn mb(size: Megabytes) -> u32 {
 fn starting(takes_ms: u64, timeout_ms: u64) -> Case {
     let mut case = Case::new(2048, &[115; 14]);
     case.0.configured.timeout = Some(Millis::from_ms(timeout_ms));
-    case.0.health[0].start = Some(Millis::from_ms(takes_ms));
+    case.0.health[0].init = Some(Millis::from_ms(takes_ms));
     case
 }
 
@@ -30,12 +30,22 @@ fn p6_an_environment_must_be_able_to_start_again_without_boost() {
     assert_eq!(figure(&whole.decide(), "init-near", "mb"), 1416);
 }
 
-/// 4800 × 1769 ÷ 130,000 is 66 MB: below every size.
+/// 4800 × 1769 ÷ 130,000 is 66 MB: below every size. A restore of 50 s needs 680 MB. Init of the same function keeps
+/// the limit of the timeout.
 #[test]
 fn p6_what_is_restored_from_a_snapshot_has_longer_to_start() {
-    let mut case = starting(4800, 6000);
-    case.0.configured.snap_start = true;
-    assert!(!has(&case.decide(), "init-near"));
+    let restored = |ms| {
+        let mut case = starting(10, 6000);
+        case.0.health[0].restore = Some(Millis::from_ms(ms));
+        case
+    };
+    assert!(!has(&restored(4800).decide(), "init-near"));
+    let slow = restored(50_000).decide();
+    assert_eq!(figure(&slow, "init-near", "mb"), 681);
+    assert_eq!(figure(&slow, "init-near", "now"), 50_000.0);
+    let mut both = restored(4800);
+    both.0.health[0].init = Some(Millis::from_ms(4800));
+    assert!(has(&both.decide(), "init-near"));
 }
 
 /// The size was changed and nothing started there yet: what starts took before counts.
@@ -45,11 +55,11 @@ fn p6_starts_of_other_sizes_count_if_the_present_one_was_never_started() {
     let larger = super::super::case::health(3008);
     case.0.health = vec![
         SizeHealth {
-            start: None,
+            init: None,
             ..case.0.health[0]
         },
         SizeHealth {
-            start: case.0.health[0].start,
+            init: case.0.health[0].init,
             ..larger
         },
     ];

@@ -57,6 +57,39 @@ fn merged(records: &[Reports]) -> (BTreeMap<DayKey, DayStats>, EnvironmentState)
     (days, environment.unwrap())
 }
 
+/// The first row of a record has the figure of its environment's start.
+#[test]
+fn the_start_of_a_restored_environment_is_a_restore() {
+    let started = |init| {
+        let mut record = record(0, "2026-01-31T10:00:00Z", &[(0, 90), (5, 90)]);
+        record.init = init;
+        record.reports[0].init_ms = Some(Millis::from_ms(300));
+        let stats = fold_reports(&record).days.remove(0).stats;
+        (stats.inits.count(), stats.restores.count(), stats.firsts)
+    };
+    assert_eq!(started(Some(InitType::SnapStart)), (0, 1, 1));
+    assert_eq!(started(Some(InitType::OnDemand)), (1, 0, 1));
+    assert_eq!(started(None), (1, 0, 1));
+}
+
+/// The first record of an environment has its start, and later ones do not change it.
+#[test]
+fn an_environment_keeps_how_long_its_start_took() {
+    let start = |seq| {
+        let mut record = record(seq, "2026-01-31T10:00:00Z", &[(0, 90), (5, 90)]);
+        record.reports[0].init_ms = Some(Millis::from_ms(300));
+        fold_reports(&record).environments.remove(0).1.start_ms
+    };
+    assert_eq!((start(0), start(1)), (Some(300), None));
+    let mut later = EnvironmentState::starting(Timestamp::MIN);
+    let first = EnvironmentState {
+        start_ms: Some(300),
+        ..later.clone()
+    };
+    drop(later.absorb(&first, None));
+    assert_eq!(later.start_ms, Some(300));
+}
+
 /// 23:59:59.900 and 00:00:00.100 are 200 ms apart and lie in two days.
 #[test]
 fn w1_the_day_of_a_report_is_the_utc_date_of_its_own_time() {
