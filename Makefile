@@ -80,6 +80,8 @@ check: rust ## formatting, clippy and doc warnings, wording, spelling, scripts, 
 	@echo "check: the crate graph"
 	@tests/tools/crate_graph.py --self-test
 	@tests/tools/crate_graph.py
+	@tests/tools/module_circles.py --self-test
+	@tests/tools/module_circles.py
 	@echo "check: nothing is public that no other crate uses"
 	@tests/tools/unused_pub.py --self-test
 	@tests/tools/unused_pub.py
