@@ -218,7 +218,7 @@ impl Journal {
         self.sealed.clone()
     }
 
-    /// Takes the answer to [`Journal::begin_send`]: which of its records were delivered. What is
+    /// Takes the answer to `begin_send`: which of its records were delivered. What is
     /// missing in `delivered` was not.
     pub fn sent(&mut self, delivered: &[bool]) {
         let mut delivered = delivered.iter().copied();

@@ -1,5 +1,5 @@
 //! HTTP/1.1 requests as their bytes come: where a body is, and where it ends. Pure, and bounded: it
-//! holds no body, and of anything else no more than [`MOST_HEAD_BYTES`].
+//! holds no body, and of anything else no more than `MOST_HEAD_BYTES`.
 //!
 //! `hyper`'s server does the same at twice the CPU time: where the platform opens a connection for
 //! each POST, setting one up was the largest part of what an invocation cost.

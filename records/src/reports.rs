@@ -236,7 +236,7 @@ impl Status {
     /// `status` is the platform's word (`success`, `failure`, `error`, `timeout`; absent in some
     /// documents), `error_type` its error type, `memory` the size used and the size given. An
     /// unknown word counts as a failure. `Runtime.ExitError` ("signal: killed") is an out-of-memory
-    /// only from [`KILLED_PERCENT`] of the size on: a process that calls `exit(1)` gets the same
+    /// only from `KILLED_PERCENT` of the size on: a process that calls `exit(1)` gets the same
     /// type.
     pub fn classify(
         status: Option<&str>,

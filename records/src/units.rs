@@ -39,7 +39,7 @@ impl Millis {
         }
     }
 
-    /// From fractional milliseconds; `None` when negative, not a number, or above [`Millis::MAX`].
+    /// From fractional milliseconds; `None` when negative, not a number, or above `Millis::MAX`.
     pub fn from_ms_f64(ms: f64) -> Option<Self> {
         decimal(ms, 1e3)
             .and_then(|n| u64::try_from(n).ok())

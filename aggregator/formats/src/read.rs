@@ -41,7 +41,7 @@ pub enum ReadError<E> {
 /// Reads all of `input`, unpacking gzip, and passes every entry to `sink`.
 ///
 /// Whatever the bytes are, this neither panics nor holds more than one document in memory
-/// ([`MAX_DOCUMENT_BYTES`]); bad entries are passed on as refused, and do not end the reading.
+/// (256 MiB); bad entries are passed on as refused, and do not end the reading.
 pub fn read<E>(
     input: impl BufRead,
     hints: &Hints,

@@ -34,7 +34,7 @@ pub enum Verdict {
     Wait,
     /// It does no harm; with what it saved, if that was measured on both sides.
     Verified(Option<Saving>),
-    /// It harms: back to [`rollback_size`], and no decrease for [`HOLD_DAYS`].
+    /// It harms: back to `rollback_size`, and no decrease for [`HOLD_DAYS`].
     Rollback(Cause),
     /// Someone else restored the old size: not to be fought.
     Reverted,

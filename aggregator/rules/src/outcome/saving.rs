@@ -7,7 +7,7 @@ use super::trial::Trial;
 /// What stands before the factor in [`Saving::in_words`].
 const BEFORE_FACTOR: &str = "no harm found; ";
 
-/// The factor of the GB-seconds that the words of [`Saving::in_words`] name.
+/// The factor of the GB-seconds that the words of `Saving::in_words` name.
 pub fn factor_in(words: &str) -> Option<f64> {
     let factor = words.strip_prefix(BEFORE_FACTOR)?.split(' ').next()?;
     factor

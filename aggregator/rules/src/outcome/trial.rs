@@ -21,7 +21,7 @@ pub struct Trial {
     /// projected when a person approved it, if that is more.
     pub p95_tolerance: f64,
     /// Environments that started at `from_mb` after environments had started at `to_mb`: someone
-    /// else restores the old size. See [`Reverted::sightings`].
+    /// else restores the old size. See `Reverted::sightings`.
     pub reverted_sightings: u32,
 }
 
@@ -118,7 +118,7 @@ pub struct After {
     pub out_of_memory: u64,
     /// Invocations with a duration.
     pub timed: u64,
-    /// Those of them that took longer than [`slow_above`].
+    /// Those of them that took longer than `slow_above`.
     pub slow: u64,
     /// Hours since its last call, or since the change if there was none.
     pub silent_hours: u32,

@@ -37,7 +37,7 @@ pub struct Decision {
     /// Whether the updater may act on it without a person (W4, W6, P3, P5, P6).
     pub auto: bool,
     /// Durations at `to_mb` ÷ durations now; `None` if nothing should change or none were measured.
-    /// The cost of a month is then [`crate::price::Usage::at`] `expected.mean`.
+    /// The cost of a month is then `Usage::at` `expected.mean`.
     pub projection: Option<Projection>,
 }
 
