@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use rightsizer_records::{Day, Megabytes, Millis};
 
-use crate::policy::{CpuUse, SizeFacts, SizeHealth, Wrapped, start_bound};
+use crate::policy::{CpuUse, SizeFacts, SizeHealth, Wrapped};
+use crate::power::start_bound;
 use crate::window::{DaySource, DayStats, Distribution, OTHER_SIZES, WINDOW_DAYS};
 
 /// A set of days, none further than `DaySet::REACH` from the first that it may hold.

@@ -42,29 +42,10 @@ pub struct SizeHealth {
     pub heap_limits: u64,
     /// Highest memory used.
     pub peak_mb: Megabytes,
-    /// What init takes: its 99th percentile, or more if starts failed ([`start_bound`]).
+    /// What init takes: its 99th percentile, or more if starts failed ([`crate::power::start_bound`]).
     pub init: Option<Millis>,
     /// The same of restores from a snapshot.
     pub restore: Option<Millis>,
-}
-
-/// Starts that failed are too few to matter below this share: one in so many.
-const FEW_FAILED: u64 = 100;
-
-/// Returns what starts take, from the number and the 99th percentile of those that succeeded and of those that failed.
-/// A start that failed or timed out would have taken longer, so it is a lower bound, and never evidence that less
-/// suffices. Fewer than one in a hundred do not count, as the slowest hundredth of the others does not.
-pub(crate) fn start_bound<T: PartialOrd>(
-    succeeded: Option<(u64, T)>,
-    failed: Option<(u64, T)>,
-) -> Option<T> {
-    let ok = succeeded.as_ref().map_or(0, |(count, _)| *count);
-    let failed =
-        failed.filter(|(count, _)| count.saturating_mul(FEW_FAILED) >= ok.saturating_add(*count));
-    match (succeeded, failed) {
-        (Some((_, took)), Some((_, least))) => Some(if least > took { least } else { took }),
-        (took, least) => took.or(least).map(|(_, took)| took),
-    }
 }
 
 impl SizeHealth {
@@ -253,19 +234,6 @@ pub struct Leak {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// 990 starts within 400 ms. Ten that failed after 10 s are a hundredth of the attempts, nine are fewer. What failed
-    /// at once does not show that less suffices.
-    #[test]
-    fn p6_a_start_that_failed_is_a_lower_bound() {
-        let of = |failed| start_bound(Some((990, 400.0)), failed);
-        assert_eq!(of(None), Some(400.0));
-        assert_eq!(of(Some((10, 10_000.0))), Some(10_000.0));
-        assert_eq!(of(Some((9, 10_000.0))), Some(400.0));
-        assert_eq!(of(Some((500, 5.0))), Some(400.0));
-        assert_eq!(start_bound(None, Some((1, 10_000.0))), Some(10_000.0));
-        assert_eq!(start_bound::<f64>(None, None), None);
-    }
 
     #[test]
     fn tags_are_read_and_odd_ones_are_ignored() {

@@ -43,7 +43,6 @@ pub use decide::{Decision, decide};
 pub use duration_text::duration_text;
 pub use estimate::{AveragePlusBuffer, Estimator, HighestPeak, Margin};
 pub use evidence::{DayPeak, FunctionEvidence};
-pub(crate) use facts::start_bound;
 pub use facts::{
     Changes, Configured, CpuUse, Leak, SizeChange, SizeFacts, SizeHealth, Successes, Wrapped,
 };
@@ -58,7 +57,6 @@ pub use recurring::RecurringPeak;
 pub use seen_curve::offers;
 pub use settings::{P95Tolerance, PolicyError, PolicySettings};
 pub use size::policy_size;
-pub(crate) use speed::RESTORED_WITHIN_MS;
 pub use why::{sentence, why};
 
 /// Name of the default policy (P1).

@@ -10,6 +10,7 @@ use super::facts::SizeHealth;
 use super::project::{Basis, Factors, Projector, cores};
 use super::reasons::Reasons;
 use super::settings::PolicySettings;
+use crate::power::RESTORED_WITHIN_MS;
 
 /// The result of P6 for a decrease.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,9 +44,6 @@ struct Start {
     /// So long it may take without.
     most_ms: f64,
 }
-
-/// Environments that are restored from a snapshot have so long, or the timeout if that is longer.
-pub(crate) const RESTORED_WITHIN_MS: f64 = 130_000.0;
 
 impl Start {
     /// Init and restores, each with its limit.

@@ -4,9 +4,9 @@
 use rightsizer_records::{Arch, Megabytes};
 use serde::{Deserialize, Serialize};
 
+use super::start::{RESTORED_WITHIN_MS, start_bound};
 use super::used::{Deployment, Durations, FirstHours, SizeUse};
 use super::workload::{ONE_CORE, cores};
-use crate::policy::{RESTORED_WITHIN_MS, start_bound};
 use crate::price::Rates;
 
 /// Provisioned concurrency costs this share of the on-demand GB-second while it is configured, and the next one while
