@@ -46,7 +46,7 @@ fn run(folder: &Folder, arguments: &[&str], columns: &str) -> CommandOutput {
     let mut command = folder.command(arguments);
     command.env("AWS_REGION", "eu-west-1");
     command.env("COLUMNS", columns);
-    CommandOutput::of(&mut command)
+    CommandOutput(command.output().unwrap())
 }
 
 #[test]

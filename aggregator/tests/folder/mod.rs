@@ -52,14 +52,9 @@ impl Folder {
 }
 
 /// The output of a command.
-pub(crate) struct CommandOutput(Output);
+pub(crate) struct CommandOutput(pub(crate) Output);
 
 impl CommandOutput {
-    /// Runs a command.
-    pub(crate) fn of(command: &mut Command) -> Self {
-        Self(command.output().unwrap())
-    }
-
     pub(crate) fn code(&self) -> i32 {
         self.0.status.code().unwrap()
     }
