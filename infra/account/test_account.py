@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
@@ -285,6 +286,17 @@ class Documentation(unittest.TestCase):
         for endpoint in network.ENDPOINTS.split(", "):
             name = endpoint.split(" ")[0]
             self.assertTrue(f"`{name}`" in readme or f"endpoint of {name.upper()}" in readme.replace("\n", " "), name)
+
+
+    def test_every_test_of_the_table_exists(self):
+        root = INFRA.parent
+        page = (root / "docs/ACCOUNT-TESTS.md").read_text()
+        named = {word for line in page.splitlines() for cell in line.split("|")[3:4] for word in re.findall(r"`(\w+)`", cell)}
+        folders = ("aggregator", "extension", "infra", "records", "tests", "updater")
+        files = [file for folder in folders for kind in ("rs", "py") for file in (root / folder).rglob(f"*.{kind}")]
+        there = set(re.findall(r"(?:fn|def) (\w+)\(", "\n".join(file.read_text() for file in files)))
+        self.assertGreater(len(named), 50)
+        self.assertEqual(sorted(named - there), [])
 
 
 if __name__ == "__main__":

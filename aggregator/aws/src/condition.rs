@@ -3,7 +3,9 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_lambda::error::ProvideErrorMetadata;
-use aws_sdk_lambda::types::{FunctionConfiguration, LastUpdateStatus, State};
+use aws_sdk_lambda::types::{
+    FunctionConfiguration, LastUpdateStatus, LastUpdateStatusReasonCode, State, StateReasonCode,
+};
 
 use crate::config::without_retries;
 use crate::fleet::{CallError, call_error};
@@ -63,7 +65,7 @@ impl Conditions {
 fn condition(of: &FunctionConfiguration) -> Condition {
     let why = reason(
         of.state_reason(),
-        of.state_reason_code().map(|code| code.as_str()),
+        of.state_reason_code().map(StateReasonCode::as_str),
     );
     match of.state() {
         Some(State::Failed) => return Condition::Failed(why),
@@ -76,7 +78,7 @@ fn condition(of: &FunctionConfiguration) -> Condition {
         Some(LastUpdateStatus::Failed) => Condition::ChangeFailed(reason(
             of.last_update_status_reason(),
             of.last_update_status_reason_code()
-                .map(|code| code.as_str()),
+                .map(LastUpdateStatusReasonCode::as_str),
         )),
         Some(LastUpdateStatus::InProgress) => Condition::Changing,
         _ => Condition::Good,
@@ -94,8 +96,6 @@ fn reason(words: Option<&str>, code: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_lambda::types::LastUpdateStatusReasonCode;
-
     use super::*;
 
     #[test]

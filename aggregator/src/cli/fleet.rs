@@ -277,7 +277,7 @@ mod tests {
         let same = |words: &[&str]| {
             let words = ["attach", "--all"].iter().chain(words);
             let args = <Command as clap::Parser>::try_parse_from(words).unwrap();
-            args.fleet.same("eu-west-1")
+            args.fleet.same(Some("eu-west-1"))
         };
         assert_eq!(
             same(&["--stack", "rs"]),

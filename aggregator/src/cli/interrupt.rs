@@ -47,7 +47,7 @@ pub(super) async fn until_changes<T>(work: impl Future<Output = T>) -> Option<T>
     let pressed_in_time = async {
         pressed().cancelled().await;
         if CHANGING.load(Ordering::Relaxed) {
-            pending().await
+            pending::<()>().await;
         }
     };
     tokio::select! {

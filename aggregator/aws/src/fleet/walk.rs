@@ -153,7 +153,7 @@ pub async fn carry_out<A: LayersApi>(
         let stopped = async {
             stop.cancelled().await;
             if sent.load(Ordering::Relaxed) {
-                pending().await
+                pending::<()>().await;
             }
         };
         // Most functions wait for their turn: these are not changed any more.

@@ -208,7 +208,9 @@ async fn to_place(
 
 /// The error of a history that was not begun. If the bucket is not the cause, the disk may be.
 fn not_begun(error: anyhow::Error, into: &Location, folder: &Path) -> anyhow::Error {
-    let of_bucket = error.chain().any(|cause| cause.is::<BucketError>());
+    let of_bucket = error
+        .chain()
+        .any(|cause| cause.downcast_ref::<BucketError>().is_some());
     let disk = if of_bucket {
         String::new()
     } else {

@@ -188,7 +188,7 @@ async fn what_waits_for_its_turn_is_not_changed_after_a_stop() {
     let (intent, stop) = (Intent::Attach(wish()), CancellationToken::new());
     let mut done = Vec::new();
     let work = carry_out(&lambda, paces, &intent, functions, &stop, |_, of| {
-        done.push(of)
+        done.push(of);
     });
     let press = async {
         sleep(Duration::from_millis(1500)).await;
