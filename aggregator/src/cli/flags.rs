@@ -159,7 +159,7 @@ pub(super) fn stream_name(text: &str) -> Result<String, BadValue> {
     named.then(|| text.to_owned()).ok_or(BadValue::StreamName)
 }
 
-/// The name of a deployed system, which is that of its CloudFormation stack.
+/// The name of a deployed system, which is that of its `CloudFormation` stack.
 pub(super) fn stack(text: &str) -> Result<String, BadValue> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let named = text.starts_with(|c: char| c.is_ascii_alphabetic());
