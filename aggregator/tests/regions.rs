@@ -133,3 +133,12 @@ fn an_approval_in_several_regions_shows_the_region_of_each() {
         "{one}"
     );
 }
+
+#[test]
+fn a_filter_that_nothing_can_have_is_refused() {
+    let folder = fleet(&["eu-west-1"]);
+    for wrong in [["--account", "12"], ["--tag", "=x"], ["--limit", "0"]] {
+        let output = folder.run(&[&["list"], &wrong[..]].concat());
+        assert_eq!(output.code(), 2, "{wrong:?}: {}", output.out());
+    }
+}

@@ -38,6 +38,8 @@ pub(super) enum BadValue {
         "expected a stream's name, or its ARN, such as arn:aws:kinesis:eu-west-1:123456789012:stream/rightsizer-reports"
     )]
     StreamName,
+    #[error("a stack's name has letters, digits and dashes, such as rightsizer")]
+    Stack,
     #[error("not a region, such as eu-west-1")]
     Region,
     #[error("not a role, such as arn:aws:iam::123456789012:role/logs-to-reports")]
@@ -104,8 +106,8 @@ pub(super) fn token(text: &str) -> Result<String, BadValue> {
 
 pub(super) fn stream(text: &str) -> Result<String, BadValue> {
     match text.strip_prefix("kinesis:") {
-        Some(name) if !name.is_empty() => Ok(name.to_owned()),
-        Some(_) | None => Err(BadValue::Stream),
+        Some(name) => stream_name(name).map_err(|_| BadValue::Stream),
+        None => Err(BadValue::Stream),
     }
 }
 
@@ -157,15 +159,25 @@ pub(super) fn stream_name(text: &str) -> Result<String, BadValue> {
     named.then(|| text.to_owned()).ok_or(BadValue::StreamName)
 }
 
+/// The name of a deployed system, which is that of its `CloudFormation` stack.
+pub(super) fn stack(text: &str) -> Result<String, BadValue> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let named = text.starts_with(|c: char| c.is_ascii_alphabetic());
+    let named = named && text.len() <= 128 && text.chars().all(plain);
+    named.then(|| text.to_owned()).ok_or(BadValue::Stack)
+}
+
 /// The ARN of a role.
 pub(super) fn role(text: &str) -> Result<String, BadValue> {
     let parts: Vec<&str> = text.split(':').collect();
-    let named = parts.len() == 6 && parts[2] == "iam" && parts[5].starts_with("role/");
-    if named {
-        Ok(text.to_owned())
-    } else {
-        Err(BadValue::Role)
-    }
+    let named = match parts.as_slice() {
+        ["arn", _, "iam", "", owner, role] => {
+            let name = role.strip_prefix("role/");
+            account(owner).is_ok() && name.is_some_and(|name| !name.is_empty())
+        }
+        _ => false,
+    };
+    named.then(|| text.to_owned()).ok_or(BadValue::Role)
 }
 
 /// A label in a template, and the function it stands for.
@@ -237,6 +249,7 @@ mod tests {
             url("kinesis.example.org").unwrap_err(),
             stream_name("arn:aws:sqs:eu-west-1:123456789012:reports").unwrap_err(),
             role("arn:aws:iam::123456789012:user/me").unwrap_err(),
+            stack("a b").unwrap_err(),
             label("CheckoutFunction").unwrap_err(),
             day("2026-13-45").unwrap_err(),
             hold("-3").unwrap_err(),
@@ -247,6 +260,32 @@ mod tests {
         ];
         let refusals = refusals.map(|refusal| refusal.to_string());
         insta::assert_snapshot!(refusals.join("\n"));
+    }
+
+    #[test]
+    fn names_of_aws_are_what_aws_accepts() {
+        let role_of = |account: &str, name: &str| format!("arn:aws:iam::{account}:role/{name}");
+        let right = role_of("123456789012", "service-role/logs");
+        assert_eq!(role(&right).as_ref(), Ok(&right));
+        for wrong in [role_of("123456789012", ""), role_of("12", "logs")] {
+            assert_eq!(role(&wrong), Err(BadValue::Role), "{wrong}");
+        }
+        assert_eq!(stack("rightsizer-2").as_deref(), Ok("rightsizer-2"));
+        for wrong in ["", "2nd", "a b", "a/b", &"a".repeat(129)] {
+            assert_eq!(stack(wrong), Err(BadValue::Stack), "{wrong}");
+        }
+        let arn = "kinesis:arn:aws:kinesis:eu-west-1:123456789012:stream/reports";
+        for right in ["kinesis:reports", arn] {
+            assert!(stream(right).is_ok(), "{right}");
+        }
+        for wrong in [
+            "reports",
+            "kinesis:",
+            "kinesis:a b",
+            "kinesis:arn:aws:kinesis",
+        ] {
+            assert_eq!(stream(wrong), Err(BadValue::Stream), "{wrong}");
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(super) struct FleetArgs {
     #[command(flatten)]
     which: Which,
     /// Use the stream and the newest layers of this system, by the STACK of `make deploy`
-    #[arg(long, value_name = "STACK", value_parser = flags::text)]
+    #[arg(long, value_name = "STACK", value_parser = flags::stack)]
     stack: Option<String>,
     /// The layer version to attach; repeat it for each architecture and region [default: the newest
     /// ones of --stack]

@@ -117,13 +117,8 @@ async fn checked(endpoint: &str, more: &[&str]) -> (Option<i32>, Vec<Value>) {
     )
 }
 
-/// Lambda accepts a change and may fail at it later. `ListFunctions` does not return that, so each function is read.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_change_that_failed_later_is_named_with_its_reason() {
-    const BROKEN: &str = "GET /2015-03-31/functions/\
-        arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3Abroken";
-    let moto = MotoServer::start().await.unwrap();
-    let proxy = FaultProxy::before(moto.endpoint()).await.unwrap();
+/// Functions `broken` and `sound` with the layer, and `without`.
+async fn two_of_three_have_the_layer(moto: &MotoServer) {
     let content = LayerVersionContentInput::builder().zip_file(Blob::new(b"PK"));
     let publish = moto
         .lambda()
@@ -141,6 +136,16 @@ async fn a_change_that_failed_later_is_named_with_its_reason() {
             attach.send().await.unwrap();
         }
     }
+}
+
+/// Lambda accepts a change and may fail at it later. `ListFunctions` does not return that, so each function is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_failed_later_is_named_with_its_reason() {
+    const BROKEN: &str = "GET /2015-03-31/functions/\
+        arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3Abroken";
+    let moto = MotoServer::start().await.unwrap();
+    let proxy = FaultProxy::before(moto.endpoint()).await.unwrap();
+    two_of_three_have_the_layer(&moto).await;
     proxy.change(BROKEN, |answer| {
         let now = &mut answer["Configuration"];
         now["LastUpdateStatus"] = json!("Failed");

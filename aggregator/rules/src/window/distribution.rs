@@ -65,6 +65,10 @@ impl Distribution {
 
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
+        // Most days have no starts of most kinds.
+        if other.buckets.is_empty() && other.waiting.is_empty() {
+            return;
+        }
         self.merge_counts(&other.buckets);
         self.waiting.extend_from_slice(&other.waiting);
         self.count_if_many();
@@ -72,7 +76,9 @@ impl Distribution {
 
     /// Counts what waits, and gives back the room it took.
     pub fn settle(&mut self) {
-        self.count_waiting();
+        if !self.waiting.is_empty() {
+            self.count_waiting();
+        }
         self.waiting = Vec::new();
     }
 

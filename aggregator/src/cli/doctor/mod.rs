@@ -55,7 +55,7 @@ pub(super) struct DoctorArgs {
     #[arg(long, requires = "stack")]
     account: bool,
     /// The deployed system, by the STACK of `make deploy`
-    #[arg(long, value_name = "STACK", requires = "account")]
+    #[arg(long, value_name = "STACK", requires = "account", value_parser = flags::stack)]
     stack: Option<String>,
     /// Check the last changes of the functions that match, by name or ARN with `*`; may be repeated [default: the 200
     /// functions with the layer that were changed last]

@@ -31,7 +31,7 @@ pub(in crate::cli) struct ChooseArgs {
     #[arg(long, conflicts_with = "region")]
     all_regions: bool,
     /// Only functions of this account
-    #[arg(long, value_name = "ACCOUNT")]
+    #[arg(long, value_name = "ACCOUNT", value_parser = flags::account)]
     account: Option<String>,
     /// Only functions at risk: out of memory, nearly full, or failing
     #[arg(long)]
@@ -39,7 +39,8 @@ pub(in crate::cli) struct ChooseArgs {
 }
 
 fn tag(text: &str) -> Result<(String, String), BadValue> {
-    let (key, value) = text.split_once('=').ok_or(BadValue::Tag)?;
+    let parts = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    let (key, value) = parts.ok_or(BadValue::Tag)?;
     Ok((key.to_owned(), value.to_owned()))
 }
 

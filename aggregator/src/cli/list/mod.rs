@@ -5,6 +5,7 @@ mod csv;
 mod table;
 
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -34,7 +35,7 @@ pub(super) struct ListArgs {
     by: Order,
     /// Show only the first N
     #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    limit: Option<NonZeroUsize>,
     #[command(flatten)]
     format: ListFormat,
     /// Exit with code 1 if a listed function is at risk, for scripts
@@ -139,7 +140,10 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let known = all.len();
     let mut rows = args.choose.choose(all)?;
     rank(&mut rows, args.by.into());
-    let hidden = rows.len() - args.limit.map_or(rows.len(), |limit| limit.min(rows.len()));
+    let hidden = rows.len()
+        - args
+            .limit
+            .map_or(rows.len(), |limit| limit.get().min(rows.len()));
     let risk = rows.iter().any(at_risk);
     let summary = summary(&rows);
     rows.truncate(rows.len() - hidden);
