@@ -42,7 +42,7 @@ pub struct SizeHealth {
     pub heap_limits: u64,
     /// Highest memory used.
     pub peak_mb: Megabytes,
-    /// What init takes: its 99th percentile, or more if starts failed ([`crate::power::start_bound`]).
+    /// What init takes: its 99th percentile, or more if starts failed (`start_bound`).
     pub init: Option<Millis>,
     /// The same of restores from a snapshot.
     pub restore: Option<Millis>,
