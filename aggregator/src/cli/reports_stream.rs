@@ -21,14 +21,11 @@ pub(super) async fn ensure_it_exists(
     if endpoint.is_some() {
         return Ok(());
     }
-    let region = config.region().map_or("", AsRef::as_ref);
-    if stream.region() != region {
-        let there = stream.region();
-        out::note(format_args!(
-            "rightsizer: the functions are in {region} and the stream is in {there}: AWS bills reports as data transfer \
-             between regions"
-        ));
-    }
+    note_another_region(
+        stream,
+        config,
+        "AWS bills reports as data transfer between regions",
+    );
     match api.stream_exists(stream).await {
         Ok(true) => {}
         Ok(false) => return Err(absent(stream)),
@@ -37,6 +34,17 @@ pub(super) async fn ensure_it_exists(
         )),
     }
     Ok(())
+}
+
+/// Prints what follows if the functions are in another region than the stream.
+pub(super) fn note_another_region(stream: &StreamArn, config: &SdkConfig, follows: &str) {
+    let region = config.region().map_or("", AsRef::as_ref);
+    let there = stream.region();
+    if there != region {
+        out::note(format_args!(
+            "rightsizer: the functions are in {region} and the stream is in {there}: {follows}"
+        ));
+    }
 }
 
 /// Returns the key of the reports stream, which decides what the role that writes to it must be allowed. Asks in the

@@ -86,6 +86,10 @@ struct Entry {
     became: Option<Result<(), LogsError>>,
 }
 
+/// Amazon CloudWatch Logs User Guide, "Cross-account cross-Region subscriptions".
+const ELSEWHERE: &str = "CloudWatch Logs documents delivery to another region only by a destination \
+     (AWS::Logs::Destination), so it may refuse these filters; a stream in the functions' region is delivered to directly";
+
 async fn all(args: &LogsArgs, role: Option<&str>) -> anyhow::Result<ExitCode> {
     let config = args.place.config().await?;
     let selected = args
@@ -100,6 +104,7 @@ async fn all(args: &LogsArgs, role: Option<&str>) -> anyhow::Result<ExitCode> {
     // Unsubscribing from a stream that was removed is allowed.
     let needs = match role {
         Some(_) => {
+            reports_stream::note_another_region(&stream, &config, ELSEWHERE);
             let key = reports_stream::key_of(&config, &stream).await?;
             Some((role_policies(&stream, &key), key))
         }

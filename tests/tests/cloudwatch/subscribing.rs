@@ -120,6 +120,20 @@ async fn groups_are_subscribed_and_are_as_they_were_again() {
     assert_eq!(filters(&client).await, before);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_another_region_is_named() {
+    let stage = stage_with(&["f"]).await;
+    let far = "arn:aws:kinesis:us-east-1:123456789012:stream/far";
+    let words = ["subscribe", "--all", "--stream", far, "--role", ROLE];
+    let environment = stage.environment(stage.proxy.endpoint());
+    let output = rightsizer_with(&words, &environment).await.unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let named = "the functions are in eu-central-1 and the stream is in us-east-1";
+    assert!(text.contains(named), "{text}");
+    assert!(text.contains("does not exist"), "{text}");
+}
+
 /// With the key that AWS manages the role needs nothing but the stream; with a customer's own it
 /// needs that one, and if the stream cannot be read, that is reported.
 #[tokio::test(flavor = "multi_thread")]
