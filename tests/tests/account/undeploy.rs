@@ -79,10 +79,10 @@ async fn an_undeploy_that_was_cut_off_is_finished_by_the_next() -> Result<()> {
     ensure!(why.contains("TerminationProtection"), "{why}");
 
     // The same package again: the registry has the image, and its tags are immutable.
-    stage.intercept(
-        "*create-change-set*",
-        "echo No updates are to be performed >&2; exit 254",
-    )?;
+    let unchanged = "An error occurred (ValidationError) when calling the CreateChangeSet operation: No updates are to be \
+        performed.";
+    let answer = format!("echo '{unchanged}' >&2; exit 254");
+    stage.intercept("*create-change-set*", &answer)?;
     let again = stage.made(&["deploy", "STACK=rz", "YES=1"]).await?;
     assert!(again.contains("rz is up to date"), "{again}");
 
