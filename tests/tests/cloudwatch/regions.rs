@@ -155,16 +155,16 @@ async fn two_regions_are_one_fleet() {
 
     let output = account.run(&["list"]).await;
     let text = String::from_utf8(output.stdout).unwrap();
-    for name in [
-        "checkout (eu-central-1) ",
-        "checkout (af-south-1) ",
-        "home ",
-        "away ",
+    for row in [
+        ["checkout", HOME],
+        ["checkout", AWAY],
+        ["home", HOME],
+        ["away", AWAY],
     ] {
         let lines = text
             .lines()
-            .filter(|line| line.trim_start().starts_with(name));
-        assert_eq!(lines.count(), 1, "{name}\n{text}");
+            .filter(|line| line.split_whitespace().take(2).eq(row));
+        assert_eq!(lines.count(), 1, "{row:?}\n{text}");
     }
     let sum = |key: &str| rows.iter().filter_map(|row| row[key].as_f64()).sum::<f64>();
     let (before, after) = (sum("monthly_usd_before"), sum("monthly_usd_after"));
