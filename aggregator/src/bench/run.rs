@@ -203,7 +203,8 @@ impl<F: FnMut(&ColdSample)> Run<'_, F> {
     ) -> u32 {
         // A report of another size is not one of this start.
         let here = reported.memory_mb == Some(size);
-        let figures = reported.init.zip(reported.duration).filter(|_| here);
+        let start = reported.init.or(reported.restore);
+        let figures = start.zip(reported.duration).filter(|_| here);
         let Some((start, handler)) = figures else {
             return 0;
         };

@@ -62,7 +62,7 @@ impl Starter for Played {
                 duration: Some(Millis::from_ms(100)),
                 billed: self.lost.is_none().then(|| Millis::from_ms(400)),
                 init: (n + self.warm < 4).then(|| Millis::from_ms(300)),
-                restored: false,
+                restore: None,
                 max_used_mb: None,
                 memory_mb: Some(size),
             })

@@ -272,14 +272,8 @@ impl<'a, S: Stage> Run<'a, S> {
                 status,
                 duration_ms: duration.as_ms_f64(),
                 billed_ms: billed.as_ms_f64(),
-                init_ms: reported
-                    .init
-                    .filter(|_| !reported.restored)
-                    .map(Millis::as_ms_f64),
-                restore_ms: reported
-                    .init
-                    .filter(|_| reported.restored)
-                    .map(Millis::as_ms_f64),
+                init_ms: reported.init.map(Millis::as_ms_f64),
+                restore_ms: reported.restore.map(Millis::as_ms_f64),
                 used_mb: reported.max_used_mb,
             };
             let (rates, arch) = (self.order.rates, Some(self.order.arch));

@@ -72,7 +72,7 @@ impl Stage for Played {
             duration: Millis::from_ms_f64(ms),
             billed: Millis::from_ms_f64(ms.ceil()).filter(|_| self.lost.is_none()),
             init: (first || cold).then(|| Millis::from_ms(200)),
-            restored: false,
+            restore: None,
             max_used_mb: Some(Megabytes(60)),
             memory_mb: Some(size),
         })

@@ -38,10 +38,10 @@ pub struct Reported {
     pub duration: Option<Millis>,
     /// Billed duration.
     pub billed: Option<Millis>,
-    /// Duration of the start of its environment, or of its restore from a snapshot.
+    /// Duration of the start of its environment.
     pub init: Option<Millis>,
-    /// Whether `init` is a restore.
-    pub restored: bool,
+    /// Duration of the restore of its environment from a snapshot.
+    pub restore: Option<Millis>,
     /// High-water mark of the environment's memory.
     pub max_used_mb: Option<Megabytes>,
     /// The size that the report names.
@@ -58,14 +58,12 @@ const MESSAGE_CHARS: usize = 200;
 pub fn reported(invocation: &Invocation, function: &FunctionArn, now: Timestamp) -> Reported {
     let found = report(&invocation.log).and_then(|text| observation(text, function, now));
     let status = found.as_ref().map_or(Status::Ok, |found| found.status);
-    let log = report(&invocation.log).unwrap_or_default();
-    let restored = log.contains("Restore Duration:") || log.contains("restoreDurationMs");
     Reported {
         ending: ending(invocation, status),
         duration: found.as_ref().and_then(|found| found.duration_ms),
         billed: found.as_ref().and_then(|found| found.billed_ms),
         init: found.as_ref().and_then(|found| found.init_ms),
-        restored,
+        restore: found.as_ref().and_then(|found| found.restore_ms),
         max_used_mb: found.as_ref().and_then(|found| found.max_used_mb),
         memory_mb: found.as_ref().map(|found| found.memory_mb),
     }
@@ -155,6 +153,17 @@ mod tests {
         assert_eq!(
             (found.max_used_mb, found.memory_mb),
             (Some(Megabytes(80)), Some(Megabytes(512)))
+        );
+    }
+
+    #[test]
+    fn a_restore_is_no_init() {
+        let log = "REPORT RequestId: a\tDuration: 12.34 ms\tBilled Duration: 13 ms\tMemory Size: 512 MB\t\
+                   Max Memory Used: 80 MB\tRestore Duration: 90.50 ms\tBilled Restore Duration: 41 ms\t\n";
+        let found = read(log, false, "null");
+        assert_eq!(
+            (found.init, found.restore),
+            (None, Millis::from_ms_f64(90.5))
         );
     }
 
