@@ -36,7 +36,7 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// With this configuration's credentials and region, and at most so many calls of `GetFunction` a second.
+    /// With this configuration's credentials and region, and at most `per_second` calls of `GetFunction`.
     pub fn new(config: &SdkConfig, per_second: f64) -> Self {
         Self {
             lambda: aws_sdk_lambda::Client::new(&without_retries(config)),

@@ -95,7 +95,7 @@ fn post(events: &str) -> String {
     format!("POST / HTTP/1.1\r\ncontent-length: {length}\r\n\r\n{events}")
 }
 
-/// What is posted while nobody asks waits, and more connections than there is room for cost the oldest only.
+/// What is posted between two calls waits, and more connections than there is room for cost the oldest only.
 #[tokio::test]
 async fn what_waited_is_there_at_once_and_the_oldest_connection_gives_way() {
     let mut listener = Listener::bind().unwrap();
@@ -132,7 +132,7 @@ async fn what_waited_is_there_at_once_and_the_oldest_connection_gives_way() {
     assert_eq!(listener.posted().await.events.len(), 1);
 }
 
-/// A request is answered by whoever reads it to its end, and its events come before the answer to the next one.
+/// Requests that arrive in one read are answered one after the other, and the events of each come before the answer to the next one.
 #[tokio::test]
 async fn requests_that_come_together_are_posted_together() {
     let mut listener = Listener::bind().unwrap();

@@ -3,7 +3,7 @@
 /// Environments that are restored from a snapshot have so long, or the timeout if that is longer.
 pub(crate) const RESTORED_WITHIN_MS: f64 = 130_000.0;
 
-/// Starts that failed are too few to matter below this share: one in so many.
+/// Of this number of starts, fewer than one failure does not matter.
 const FEW_FAILED: u64 = 100;
 
 /// Returns what starts take, from the number and the 99th percentile of those that succeeded and of those that failed.

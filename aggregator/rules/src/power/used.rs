@@ -71,13 +71,13 @@ pub struct Deployment {
     pub later: Durations,
 }
 
-/// The first hours after a deployment: [`FirstHours`] has the starts of so many.
+/// The number of hours after a deployment whose starts [`FirstHours`] has.
 pub const FIRST_HOURS: i64 = 2;
 
 /// Starts in the first hours after a version appeared, and later ones.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct FirstHours {
-    /// So many hours.
+    /// The number of hours.
     pub hours: i64,
     /// Within them.
     pub first: Durations,
