@@ -132,7 +132,8 @@ async fn what_waited_is_there_at_once_and_the_oldest_connection_gives_way() {
     assert_eq!(listener.posted().await.events.len(), 1);
 }
 
-/// Requests that arrive in one read are answered one after the other, and the events of each come before the answer to the next one.
+/// Requests that arrive in one read are answered one after the other, and the events of each come before
+/// the answer to the next one.
 #[tokio::test]
 async fn requests_that_come_together_are_posted_together() {
     let mut listener = Listener::bind().unwrap();
