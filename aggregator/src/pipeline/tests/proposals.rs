@@ -63,6 +63,7 @@ fn proposal(day: u32, to: u32) -> Proposal {
                 before: Usd::from_f64(10.0),
                 after: Usd::from_f64(3.0),
             },
+            billed: None,
             urgent: false,
             auto: true,
             rollback_of: None,
