@@ -5,6 +5,7 @@ use std::path::Path;
 use rightsizer_page::Fleet;
 use rightsizer_page::grade::Totals;
 use rightsizer_records::Timestamp;
+use rightsizer_rules::price::PriceTable;
 use rightsizer_store::{AppliedChange, Reader, StoreError, UrgentIncrease, inspect};
 
 /// Older rollbacks get no notice.
@@ -38,8 +39,13 @@ pub(super) struct Week {
 }
 
 /// Reads them; the whole fleet only for a digest.
-pub(super) fn read(store: &Path, now: Timestamp, digest: bool) -> Result<Facts, StoreError> {
-    let reader = Reader::open(store)?;
+pub(super) fn read(
+    store: &Path,
+    prices: &PriceTable,
+    now: Timestamp,
+    digest: bool,
+) -> Result<Facts, StoreError> {
+    let reader = Reader::open(store)?.with_prices(prices);
     let stops = inspect::stops(store)?;
     Ok(Facts {
         urgent: reader.urgent_waiting(MOST)?,
