@@ -38,7 +38,7 @@ pub use physical::{
     used as plausible_use,
 };
 pub use printable::printable;
-pub use proposal::{Proposal, ProposedDecision, ProposedVerdict};
+pub use proposal::{BilledUse, Proposal, ProposedDecision, ProposedVerdict};
 pub use range::MAX_COUNT;
 pub use reason::{
     DurationBasis, FailureKind, LimitedFigure, OtherReason, Reason, Rise, Slowdown, SpeedLimit,

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Confidence, Day, EvidenceWindow, Megabytes, Millis, MonthlyUsd, Reason, Timestamp};
+use crate::{
+    Arch, Confidence, Day, EvidenceWindow, Megabytes, Millis, MonthlyUsd, Reason, Timestamp,
+};
 
 /// A decision with what a reviewer has to see, and the verdict on the last change: Flink → aggregator.
 ///
@@ -58,6 +60,9 @@ pub struct ProposedDecision {
     pub confidence: Confidence,
     /// Projected cost a month before and after.
     pub monthly_usd: MonthlyUsd,
+    /// What these dollars are made of; absent in proposals of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billed: Option<BilledUse>,
     /// Out of memory: not to be delayed by anything.
     #[serde(default)]
     pub urgent: bool,
@@ -67,6 +72,20 @@ pub struct ProposedDecision {
     /// The recommendation that it rolls back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_of: Option<String>,
+}
+
+/// What the dollars of a decision are made of besides its sizes and invocations: other prices give other dollars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BilledUse {
+    /// Calendar days of the usage.
+    pub days: u32,
+    /// Billed milliseconds at the present size.
+    pub ms: u64,
+    /// Billed milliseconds expected at the size after this step; `ms` if nothing should change.
+    pub ms_after: u64,
+    /// The architecture, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arch: Option<Arch>,
 }
 
 /// The verdict on a change.

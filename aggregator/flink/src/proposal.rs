@@ -1,7 +1,7 @@
 //! Decisions as records for the aggregator.
 
 use rightsizer_records::{
-    Day, MonthlyUsd, Proposal, ProposedDecision, ProposedVerdict, Record, encode,
+    BilledUse, Day, MonthlyUsd, Proposal, ProposedDecision, ProposedVerdict, Record, encode,
 };
 use rightsizer_rules::state::{Decided, Ended, FunctionState};
 use rightsizer_rules::window::DayClock;
@@ -28,6 +28,12 @@ pub(crate) fn of(decided: &Decided, closed: Option<Day>) -> Vec<u8> {
                 before: proposal.usd.0,
                 after: proposal.usd.1,
             },
+            billed: Some(BilledUse {
+                days: proposal.billed.usage.days,
+                ms: proposal.billed.usage.billed_ms,
+                ms_after: proposal.billed.ms_after,
+                arch: proposal.billed.arch,
+            }),
             urgent: decision.urgent,
             auto: decision.auto,
             rollback_of: new.and_then(|new| new.rollback_of.clone()),

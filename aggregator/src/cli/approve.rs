@@ -10,9 +10,9 @@ use rightsizer_rules::commands::Action;
 use rightsizer_store::ReviewRow;
 
 use super::list::{ChooseArgs, fleet};
-use super::out;
 use super::review::{ReviewArgs, carry_out};
 use super::text::{SavingRange, counted, names_with_regions, range, saving_range, slowdown};
+use super::{ConfigArg, out};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -27,6 +27,8 @@ pub(super) struct ApproveArgs {
     yes: bool,
     #[command(flatten)]
     command: ReviewArgs,
+    #[command(flatten)]
+    config: ConfigArg,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -41,7 +43,8 @@ pub(super) fn run(args: &ApproveArgs) -> anyhow::Result<ExitCode> {
         ));
         return Ok(ExitCode::from(2));
     }
-    let (rows, _) = fleet(args.command.store(), args.command.server())?;
+    let (store, server) = (args.command.store(), args.command.server());
+    let (rows, _) = fleet(store, server, Some(&args.config))?;
     let by_name = args.choose.is_by_name();
     let mut chosen = args.choose.choose(rows)?;
     if !by_name {

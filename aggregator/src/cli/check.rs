@@ -134,7 +134,7 @@ impl Finding<'_> {
 }
 
 pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let (rows, _) = fleet(&args.store, &args.server)?;
+    let (rows, _) = fleet(&args.store, &args.server, None)?;
     let known: Vec<(&ReviewRow, u32)> = rows
         .iter()
         .filter_map(|row| Some((row, safe_mb(row)?)))

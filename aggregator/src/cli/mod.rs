@@ -217,6 +217,13 @@ struct ConfigArg {
     config: Option<PathBuf>,
 }
 
+impl ConfigArg {
+    /// Loads the settings.
+    fn settings(&self) -> anyhow::Result<Settings> {
+        Settings::load(self.config.as_deref())
+    }
+}
+
 /// Which function the updater is.
 #[derive(Debug, Args)]
 struct UpdaterArg {

@@ -21,7 +21,7 @@ pub(super) struct ReadArgs {
     #[command(flatten)]
     pub(super) server: ServerArg,
     #[command(flatten)]
-    config: ConfigArg,
+    pub(super) config: ConfigArg,
     #[command(flatten)]
     form: FormArgs,
 }
@@ -44,14 +44,14 @@ impl ReadArgs {
 
     /// Loads the settings.
     pub(super) fn settings(&self) -> anyhow::Result<Settings> {
-        Settings::load(self.config.config.as_deref())
+        self.config.settings()
     }
 
     /// Returns everything about a function, from the server if one is named.
     pub(super) fn detail(&self, function: &str) -> anyhow::Result<FunctionDetail> {
         let mut detail: FunctionDetail = match self.server.named() {
             Some(server) => server.read(&format!("/{function}"))?,
-            None => match function_named(&self.store.store, function)? {
+            None => match function_named(&self.store.store, function, &self.settings()?.price)? {
                 Ok(detail) => detail,
                 Err(Refused::NotFound(name)) => {
                     let rows = Reader::open(&self.store.store)?.review()?;

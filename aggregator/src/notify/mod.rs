@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use rightsizer_aws::clock::now;
 use rightsizer_aws::config::Place;
+use rightsizer_rules::price::PriceTable;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -28,7 +29,7 @@ const EVERY: Duration = Duration::from_secs(30);
 
 /// Sends notices until a stop is requested. A notice that a receiver does not take is sent to it again later.
 pub(crate) async fn run(
-    settings: NotifySettings,
+    (settings, prices): (NotifySettings, PriceTable),
     place: Place,
     store: PathBuf,
     stopped: CancellationToken,
@@ -37,7 +38,7 @@ pub(crate) async fn run(
     let mut sent = Sent::load(&store);
     sent.outgoing.keep_only(&posts.names());
     loop {
-        look(&posts, &store, &mut sent).await;
+        look(&posts, &store, &prices, &mut sent).await;
         deliver(&posts, &store, &mut sent, &stopped).await;
         let rest = sent
             .outgoing
@@ -51,10 +52,12 @@ pub(crate) async fn run(
 }
 
 /// Looks once for news.
-async fn look(posts: &Posts, store: &Path, sent: &mut Sent) {
+async fn look(posts: &Posts, store: &Path, prices: &PriceTable, sent: &mut Sent) {
     let at = now();
     let (path, wants_digest) = (store.to_owned(), sent.wants_digest(at));
-    let read = tokio::task::spawn_blocking(move || facts::read(&path, at, wants_digest)).await;
+    let prices = prices.clone();
+    let read = move || facts::read(&path, &prices, at, wants_digest);
+    let read = tokio::task::spawn_blocking(read).await;
     match read {
         Ok(Ok(facts)) => {
             for notice in due(&facts, sent, at) {

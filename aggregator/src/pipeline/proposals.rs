@@ -4,14 +4,15 @@
 //! id identifies a repetition, and a proposal that is older than the latest decision is ignored.
 
 use rightsizer_records::{
-    FunctionArn, Mode, Proposal, ProposedDecision, ProposedVerdict, Recommendation, Record,
-    Timestamp, encode,
+    BilledUse, FunctionArn, Mode, Proposal, ProposedDecision, ProposedVerdict, Recommendation,
+    Record, Timestamp, encode,
 };
 use rightsizer_rules::assess::{NewRecommendation, Noted};
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::lifecycle::ClosedCode;
 use rightsizer_rules::limits::counted_usd;
 use rightsizer_rules::outcome::HOLD_DAYS;
+use rightsizer_rules::price::{Billed, Usage};
 use rightsizer_rules::window::{Newest, Sighting};
 use rightsizer_store::{FunctionId, Quarantined, Sighted, StoreError};
 
@@ -190,8 +191,24 @@ fn noted(proposal: &Proposal, decision: &ProposedDecision) -> Noted {
         invocations: decision.window.invocations,
         p99: decision.p99_ms,
         usd: (decision.monthly_usd.before, decision.monthly_usd.after),
+        billed: decision.billed.map(|used| billed(proposal, decision, used)),
         // A proposal from elsewhere does not carry them.
+        gb_second_usd: None,
         offers: None,
+    }
+}
+
+fn billed(proposal: &Proposal, decision: &ProposedDecision, used: BilledUse) -> Billed {
+    Billed {
+        usage: Usage {
+            billed_ms: used.ms,
+            invocations: decision.window.invocations,
+            days: used.days,
+        },
+        ms_after: used.ms_after,
+        from_mb: proposal.current_mb,
+        to_mb: decision.to_mb,
+        arch: used.arch,
     }
 }
 

@@ -272,7 +272,9 @@ async fn spawn_aws_tasks(
         tasks.spawn(emit::run(client, stream, writer, permission, stopped));
     }
     if options.settings.notify.is_on() {
-        let (settings, store) = (options.settings.notify.clone(), options.store.clone());
+        let settings = &options.settings;
+        let settings = (settings.notify.clone(), settings.price.clone());
+        let store = options.store.clone();
         let place = options.place.clone();
         tasks.spawn(notify::run(settings, place, store, stopped.clone()));
     }

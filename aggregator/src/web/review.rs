@@ -3,6 +3,7 @@
 //! chooses from. Writers of records have another token, or none, and are not answered here.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::header::LINK;
@@ -143,8 +144,10 @@ pub(super) async fn list(
         None => None,
     };
     let wanted = Wanted::of(&headers);
+    let settings = Arc::clone(&port.options.settings);
     let listed = read(&port, &token, move |store| {
-        let (rows, next) = part.read(&Reader::open(&store)?)?;
+        let reader = Reader::open(&store)?.with_prices(&settings.price);
+        let (rows, next) = part.read(&reader)?;
         let mut response = wanted.answer(&rows).map_err(ReviewError::Unwritable)?;
         if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
             response.headers_mut().insert(LINK, next);
@@ -181,7 +184,11 @@ pub(super) async fn show(
     State(port): State<Port>,
     Path((token, function)): Path<(String, String)>,
 ) -> Response {
-    let detail = move |store: PathBuf| Ok(inspect::function_named(&store, &function)??);
+    let settings = Arc::clone(&port.options.settings);
+    let detail = move |store: PathBuf| {
+        let found = inspect::function_named(&store, &function, &settings.price);
+        Ok(found??)
+    };
     answer(read(&port, &token, detail).await)
 }
 

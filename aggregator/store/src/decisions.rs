@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use rightsizer_records::{Day, Megabytes, Millis, Timestamp};
+use rightsizer_records::{Arch, Day, Megabytes, Millis, Timestamp};
 use rightsizer_rules::assess::Noted;
 use rightsizer_rules::lifecycle::{ClosedCode, Event};
 use rusqlite::{Connection, params};
@@ -80,7 +80,9 @@ impl Decisions<'_> {
             .prepare_cached(
                 "UPDATE functions SET policy_mb = NULL, target_mb = NULL, to_mb = NULL,
                     confidence = NULL, reasons = NULL, invocations = 0, usd_before = NULL,
-                    usd_after = NULL, offers = NULL WHERE id = ?",
+                    usd_after = NULL, offers = NULL, decided_mb = NULL, decided_arch = NULL,
+                    billed_days = NULL, billed_ms = NULL, billed_ms_after = NULL,
+                    gb_second_usd = NULL WHERE id = ?",
             )?
             .execute([id])?;
         Ok(())
@@ -97,11 +99,14 @@ impl Decisions<'_> {
 
     /// Records a decision on its function, whether or not it changes the size.
     pub fn note(&self, id: FunctionId, noted: &Noted) -> Result<(), StoreError> {
+        let billed = noted.billed;
         self.tx
             .prepare_cached(
                 "UPDATE functions SET decided_day = ?, peak_mb = ?, policy_mb = ?, target_mb = ?,
                         to_mb = ?, confidence = ?, reasons = ?, invocations = ?, p99_ms = ?,
-                        usd_before = ?, usd_after = ?, offers = ?
+                        usd_before = ?, usd_after = ?, offers = ?, decided_mb = ?,
+                        decided_arch = ?, billed_days = ?, billed_ms = ?, billed_ms_after = ?,
+                        gb_second_usd = ?
                  WHERE id = ?",
             )?
             .execute(params![
@@ -117,6 +122,12 @@ impl Decisions<'_> {
                 noted.usd.0.as_f64(),
                 noted.usd.1.as_f64(),
                 noted.offers,
+                billed.map(|billed| billed.from_mb.0),
+                billed.and_then(|billed| billed.arch).map(Arch::name),
+                billed.map(|billed| billed.usage.days),
+                billed.map(|billed| int(billed.usage.billed_ms)),
+                billed.map(|billed| int(billed.ms_after)),
+                noted.gb_second_usd,
                 id,
             ])?;
         Ok(())

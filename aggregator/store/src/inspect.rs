@@ -7,6 +7,7 @@ use std::path::Path;
 use rightsizer_records::{Day, Timestamp};
 use rightsizer_rules::candidates::{Candidate, Present};
 use rightsizer_rules::commands::Refused;
+use rightsizer_rules::price::PriceTable;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
@@ -267,12 +268,13 @@ pub fn applied_commands(path: &Path) -> Result<u64, StoreError> {
     Ok(count.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
 }
 
-/// Returns the function that a person named, with all its data.
+/// Returns the function that a person named, with all its data, and its dollars by `prices`.
 pub fn function_named(
     path: &Path,
     name: &str,
+    prices: &PriceTable,
 ) -> Result<Result<FunctionDetail, Refused>, StoreError> {
-    let reader = Reader::open(path)?;
+    let reader = Reader::open(path)?.with_prices(prices);
     let mut found = reader.find(name)?;
     let Some(row) = found.pop() else {
         return Ok(Err(Refused::NotFound(name.to_owned())));

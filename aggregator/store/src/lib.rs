@@ -47,6 +47,7 @@ mod notices;
 mod open;
 mod outbox;
 mod overview;
+mod priced;
 mod quarantine;
 mod recommendations;
 mod retention;

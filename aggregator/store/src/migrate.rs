@@ -5,7 +5,7 @@ use rusqlite::Transaction;
 use super::identity::FIRST_RELEASED;
 
 /// The steps, each from one version to the next; the first begins at [`FIRST_RELEASED`].
-const STEPS: [&str; 1] = [TO_15];
+const STEPS: [&[&str]; 2] = [&[TO_15], &[TO_16_PRICES, VIEWS]];
 
 /// Restores from a snapshot get a column of their own. Before, only the configuration distinguished them: the starts of
 /// published versions are taken for restores if the function has SnapStart, and all others for init, for which the
@@ -20,12 +20,29 @@ UPDATE days SET restores = inits, inits = x''
         (SELECT f.id FROM functions f JOIN inventory i ON i.function = f.function WHERE i.snap_start);
 ";
 
+/// What dollars are made of gets columns of its own; the next decision of each function fills them.
+const TO_16_PRICES: &str = "
+ALTER TABLE functions ADD COLUMN decided_mb INTEGER;
+ALTER TABLE functions ADD COLUMN decided_arch TEXT;
+ALTER TABLE functions ADD COLUMN billed_days INTEGER;
+ALTER TABLE functions ADD COLUMN billed_ms INTEGER;
+ALTER TABLE functions ADD COLUMN billed_ms_after INTEGER;
+ALTER TABLE functions ADD COLUMN gb_second_usd REAL;
+DROP VIEW review;
+DROP VIEW review_wide;
+DROP VIEW functions_now;
+";
+/// The views after they were dropped.
+const VIEWS: &str = include_str!("views.sql");
+
 /// Applies all steps after version `found`.
 pub(super) fn migrate(tx: &Transaction<'_>, found: i64) -> rusqlite::Result<()> {
     let done = usize::try_from(found - FIRST_RELEASED).unwrap_or(usize::MAX);
     STEPS
         .iter()
         .skip(done)
+        .copied()
+        .flatten()
         .try_for_each(|step| tx.execute_batch(step))
 }
 
@@ -33,6 +50,7 @@ pub(super) fn migrate(tx: &Transaction<'_>, found: i64) -> rusqlite::Result<()> 
 mod tests {
     use std::path::Path;
 
+    use rightsizer_rules::price::PriceTable;
     use rusqlite::Connection;
 
     use super::super::error::StoreError;
@@ -49,8 +67,22 @@ mod tests {
              ALTER TABLE days DROP COLUMN failed_inits;
              ALTER TABLE days DROP COLUMN failed_restores;
              ALTER TABLE environments DROP COLUMN start_ms;
-             INSERT INTO functions (id, function, first_ms, heard_ms, last_ms, version) VALUES
-                (1, 'local:restored', 0, 0, 86400000, '7'), (2, 'local:plain', 0, 0, 86400000, '7');
+             DROP VIEW review;
+             DROP VIEW review_wide;
+             DROP VIEW functions_now;
+             ALTER TABLE functions DROP COLUMN decided_mb;
+             ALTER TABLE functions DROP COLUMN decided_arch;
+             ALTER TABLE functions DROP COLUMN billed_days;
+             ALTER TABLE functions DROP COLUMN billed_ms;
+             ALTER TABLE functions DROP COLUMN billed_ms_after;
+             ALTER TABLE functions DROP COLUMN gb_second_usd;
+             CREATE VIEW functions_now AS SELECT function, usd_before FROM functions;
+             CREATE VIEW review_wide AS SELECT * FROM functions_now;
+             CREATE VIEW review AS SELECT * FROM review_wide;
+             INSERT INTO functions (id, function, first_ms, heard_ms, last_ms, version, decided_day, policy_mb, to_mb,
+                invocations, usd_before, usd_after) VALUES
+                (1, 'local:restored', 0, 0, 86400000, '7', 1, 256, 256, 9, 4.0, 2.0),
+                (2, 'local:plain', 0, 0, 86400000, '7', NULL, NULL, NULL, NULL, NULL, NULL);
              INSERT INTO days (day, function_id, source, memory_mb, version, peak_mb, invocations, errors, timeouts,
                 ooms, at_limit, censored, environments, billed_ms, durations, inits, used)
              SELECT 1, f.id, 0, 512, v.version, 90, 1, 0, 0, 0, 0, 0, 1, 5, x'', x'0102', x''
@@ -107,6 +139,31 @@ mod tests {
         of_the_first_release(&path);
         drop(Reader::open(&path).unwrap());
         assert_eq!(starts(&path).len(), 6);
+    }
+
+    /// The names and definitions of the views, and the columns of functions.
+    fn layout(path: &Path) -> Vec<String> {
+        let store = Connection::open(path).unwrap();
+        let query = "SELECT sql FROM sqlite_schema WHERE type = 'view'
+             UNION SELECT name FROM pragma_table_info('functions') ORDER BY 1";
+        let mut statement = store.prepare(query).unwrap();
+        let rows = statement.query_map([], |row| row.get(0));
+        rows.unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    /// Nobody knows what the dollars of its decisions are made of, so they stay until the next ones.
+    #[test]
+    fn a_store_of_the_first_release_gets_the_views_and_keeps_its_dollars() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, new) = (dir.path().join("store.db"), dir.path().join("new.db"));
+        of_the_first_release(&path);
+        drop(Store::open(&new, "test").unwrap());
+        let prices: PriceTable = serde_json::from_str(r#"{"x86_gb_second":1.0}"#).unwrap();
+        let reader = Reader::open(&path).unwrap().with_prices(&prices);
+        assert_eq!(layout(&path), layout(&new));
+        let row = reader.exactly("local:restored").unwrap().unwrap();
+        let dollars = (row.monthly_usd_before, row.monthly_usd_after);
+        assert_eq!(dollars, (Some(4.0), Some(2.0)));
     }
 
     #[test]

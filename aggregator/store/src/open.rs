@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rightsizer_rules::price::PriceTable;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
@@ -18,7 +19,7 @@ use super::unit::{Unit, WorkingSet};
 use super::wal::WAL_KEPT;
 
 /// The schema, as a new store gets it.
-const SCHEMA: &str = include_str!("schema.sql");
+pub(super) const SCHEMA: &str = concat!(include_str!("schema.sql"), include_str!("views.sql"));
 
 /// SQLite's own cache, in KiB (negative, as the pragma wants it): the upper pages of a million
 /// functions' tables.
@@ -166,6 +167,8 @@ impl Beside {
 #[derive(Debug)]
 pub struct Reader {
     pub(super) connection: Connection,
+    /// The prices of what it reads; `None` for those of each decision.
+    pub(super) prices: Option<PriceTable>,
 }
 
 impl Reader {
@@ -189,7 +192,10 @@ impl Reader {
             connection
         };
         connection.busy_timeout(BUSY)?;
-        Ok(Self { connection })
+        Ok(Self {
+            connection,
+            prices: None,
+        })
     }
 
     /// The connection alone, for what is asked in SQL.

@@ -15,6 +15,7 @@ use super::comparisons::{AdviceLine, MeasuredLine};
 use super::error::StoreError;
 use super::forced_starts::ForcedLine;
 use super::open::Reader;
+use super::priced::{PARTS, by_urgency_and_money, price};
 
 /// A line of `rightsizer list`; the names are a contract (DESIGN §7's `--json`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,9 +41,9 @@ pub struct ReviewRow {
     pub reasons: Vec<Reason>,
     /// Invocations in the window.
     pub invocations: u64,
-    /// Projected monthly cost at `current_mb`.
+    /// Projected monthly cost at the size before the decision, by the prices of the reader.
     pub monthly_usd_before: Option<f64>,
-    /// Projected monthly cost at `to_mb`.
+    /// Projected monthly cost at `to_mb`, by the prices of the reader.
     pub monthly_usd_after: Option<f64>,
     /// Whether it ran out of memory and has no larger size yet.
     pub urgent: bool,
@@ -257,13 +258,13 @@ impl Reader {
         condition: &str,
         values: &[&dyn rusqlite::ToSql],
     ) -> Result<Vec<ReviewRow>, StoreError> {
-        let order = "ORDER BY r.urgent DESC,
-            abs(coalesce(r.monthly_usd_before - r.monthly_usd_after, 0)) DESC, r.function";
         let mut found = Vec::new();
-        self.walk_review(condition, values, order, |row| {
+        self.walk_review(condition, values, "", |row| {
             found.push(row);
             Ok(())
         })?;
+        // Not in SQL, which has the dollars of the decisions only.
+        found.sort_by(by_urgency_and_money);
         Ok(found)
     }
 
@@ -278,7 +279,12 @@ impl Reader {
         let mut statement = self.connection.prepare(&lines_where(condition, order))?;
         let mut rows = statement.query(values)?;
         while let Some(row) = rows.next()? {
-            each(read(row)?)?;
+            let mut columns = Columns { row, next: 0 };
+            let mut line = read(&mut columns)?;
+            if let Some(prices) = &self.prices {
+                price(&mut line, &mut columns, prices)?;
+            }
+            each(line)?;
         }
         Ok(())
     }
@@ -288,7 +294,7 @@ impl Reader {
 /// and the line of one function must not read all functions.
 pub(super) fn lines_where(condition: &str, order: &str) -> String {
     format!(
-        "SELECT {COLUMNS} FROM review_wide r
+        "SELECT {COLUMNS}, {PARTS} FROM review_wide r
          LEFT JOIN (SELECT function AS listed, tags FROM inventory) i ON i.listed = r.function
          LEFT JOIN (SELECT f.function AS held,
                 strftime('%Y-%m-%dT%H:%M:%SZ', max(h.until_ms) / 1000, 'unixepoch') AS held_until,
@@ -329,22 +335,22 @@ const COLUMNS: &str = "r.function, r.current_mb, r.peak_mb, r.policy_mb, r.targe
     r.last_report, r.compute_optimizer_mb, i.tags, h.held_until, h.held_by, r.offers";
 
 /// The columns of a row, one after another.
-struct Columns<'a> {
+pub(super) struct Columns<'a> {
     row: &'a Row<'a>,
     next: usize,
 }
 
 impl Columns<'_> {
-    fn take<T: FromSql>(&mut self) -> rusqlite::Result<T> {
+    pub(super) fn take<T: FromSql>(&mut self) -> rusqlite::Result<T> {
         self.next += 1;
         self.row.get(self.next - 1)
     }
 
-    fn mb(&mut self) -> rusqlite::Result<Option<u32>> {
+    pub(super) fn mb(&mut self) -> rusqlite::Result<Option<u32>> {
         Ok(self.take::<Option<i64>>()?.map(|n| megabytes(n).0))
     }
 
-    fn number(&mut self) -> rusqlite::Result<u64> {
+    pub(super) fn number(&mut self) -> rusqlite::Result<u64> {
         Ok(self.take::<Option<i64>>()?.map_or(0, count))
     }
 
@@ -359,8 +365,7 @@ impl Columns<'_> {
     }
 }
 
-fn read(row: &Row<'_>) -> Result<ReviewRow, StoreError> {
-    let mut columns = Columns { row, next: 0 };
+fn read(columns: &mut Columns<'_>) -> Result<ReviewRow, StoreError> {
     Ok(ReviewRow {
         function: columns.take()?,
         current_mb: columns.mb()?.unwrap_or_default(),
@@ -426,7 +431,7 @@ mod tests {
     #[test]
     fn the_view_for_people_is_short() {
         let store = Connection::open_in_memory().unwrap();
-        store.execute_batch(include_str!("schema.sql")).unwrap();
+        store.execute_batch(crate::open::SCHEMA).unwrap();
         let columns = |view: &str| {
             let statement = store.prepare(&format!("SELECT * FROM {view}")).unwrap();
             statement

@@ -12,6 +12,7 @@ mod browser;
 mod histogram;
 mod looks;
 mod notices;
+mod prices;
 mod refusals;
 mod scene;
 mod stream;

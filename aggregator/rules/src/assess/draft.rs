@@ -8,7 +8,7 @@ use super::assessment::Assessment;
 use super::ruling::Rollback;
 use crate::limits::counted_usd;
 use crate::policy::{Decision, PolicySettings, decide, offers, recommendation_id};
-use crate::price::PriceTable;
+use crate::price::{Billed, PriceTable, Rates};
 use crate::window::Cadence;
 
 /// A function that costs less a month is not offered more speed.
@@ -54,6 +54,10 @@ pub struct Proposal {
     pub reasons: String,
     /// What a month costs now and then.
     pub usd: (Usd, Usd),
+    /// What these dollars are made of.
+    pub billed: Billed,
+    /// The dollars of a GB-second in them.
+    pub gb_second_usd: f64,
     /// Larger sizes at which it would be faster, as JSON, if there are any.
     pub offers: Option<String>,
     /// The recommendation, if anything should change.
@@ -94,7 +98,9 @@ impl Drafter<'_> {
         mut decision: Decision,
         rollback_of: Option<String>,
     ) -> Proposal {
-        let usd = self.cost(seen, &decision);
+        let rates = self.rates(seen);
+        let billed = billed(seen, &decision);
+        let usd = billed.monthly(&rates);
         let offers = self.offers(seen, &decision, usd.0);
         let recommendation = decision
             .to_mb
@@ -105,6 +111,8 @@ impl Drafter<'_> {
             reasons: serde_json::to_string(&decision.reasons).unwrap_or_default(),
             decision,
             usd,
+            billed,
+            gb_second_usd: rates.gb_second(seen.arch),
             offers,
             recommendation,
         }
@@ -116,26 +124,15 @@ impl Drafter<'_> {
         if usd < Usd::from_f64(WORTH_AN_OFFER_USD) {
             return None;
         }
-        let rates = self
-            .price
-            .rates(seen.function.arn().map(FunctionArn::region));
-        let bill = (Some(usd.as_f64()), rates, seen.arch);
+        let bill = (Some(usd.as_f64()), self.rates(seen), seen.arch);
         let offers = offers(&seen.evidence, decision.safe_mb(), bill, self.policy)?;
         Some(serde_json::to_string(&offers).unwrap_or_default())
     }
 
-    /// What a month costs now and then: by the rates of the function's region, and by how much longer
-    /// it is expected to take (P6).
-    fn cost(&self, seen: &Assessment, decision: &Decision) -> (Usd, Usd) {
+    /// The rates of the function's region.
+    fn rates(&self, seen: &Assessment) -> Rates {
         let region = seen.function.arn().map(FunctionArn::region);
-        let rates = self.price.rates(region);
-        let current = seen.evidence.current_mb;
-        let now = rates.monthly(seen.usage, current, seen.arch);
-        let factor = decision.projection.map_or(1.0, |p| p.expected.mean);
-        let then = decision.to_mb.map_or(now, |to| {
-            rates.monthly(seen.usage.at(factor), to, seen.arch)
-        });
-        (now, then)
+        self.price.rates(region)
     }
 
     fn recommendation(
@@ -203,4 +200,11 @@ impl Drafter<'_> {
             },
         }
     }
+}
+
+/// What a month is billed for now and then, by how much longer the function is expected to take (P6).
+fn billed(seen: &Assessment, decision: &Decision) -> Billed {
+    let factor = decision.projection.map_or(1.0, |p| p.expected.mean);
+    let to = (decision.to_mb, factor);
+    Billed::new(seen.usage, seen.arch, seen.evidence.current_mb, to)
 }

@@ -4,6 +4,7 @@ use rightsizer_records::{Confidence, Day, Megabytes, Millis, Usd};
 
 use super::assessment::Assessment;
 use super::draft::Proposal;
+use crate::price::Billed;
 
 /// What is noted of a decision.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +31,10 @@ pub struct Noted {
     pub p99: Option<Millis>,
     /// What a month costs now and then.
     pub usd: (Usd, Usd),
+    /// What these dollars are made of, if it is known.
+    pub billed: Option<Billed>,
+    /// The dollars of a GB-second in them, if they are known.
+    pub gb_second_usd: Option<f64>,
     /// Larger sizes at which it would be faster, as JSON, if there are any.
     pub offers: Option<String>,
 }
@@ -50,6 +55,8 @@ impl Noted {
             invocations: seen.evidence.window.invocations,
             p99: seen.p99,
             usd: proposal.usd,
+            billed: Some(proposal.billed),
+            gb_second_usd: Some(proposal.gb_second_usd),
             offers: proposal.offers.clone(),
         }
     }

@@ -135,10 +135,7 @@ fn of_size(size: &SizeUse, function: &Started<'_>) -> Option<ColdStart> {
         (None, None) => return None,
     };
     let gb = f64::from(size.memory_mb.0) / MB_PER_GB;
-    let price = match function.arch {
-        Some(Arch::Arm64) => function.rates.arm64_gb_second,
-        _ => function.rates.x86_gb_second,
-    };
+    let price = function.rates.gb_second(function.arch);
     let days = f64::from(size.last_day.number() - size.first_day.number() + 1);
     let monthly = |ms: f64| ms / 1000.0 * gb * MONTH_DAYS / days;
     // A server of an earlier version does not keep them apart.

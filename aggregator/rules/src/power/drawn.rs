@@ -321,10 +321,7 @@ impl Bill {
                 .durations
                 .map_or(1.0, |d| d.mean_ms / d.p50_ms),
             beside_ms: measured.anchor.billed_beside_ms(),
-            gb_second: match subject.arch {
-                Some(Arch::Arm64) => subject.rates.arm64_gb_second,
-                _ => subject.rates.x86_gb_second,
-            },
+            gb_second: subject.rates.gb_second(subject.arch),
             requests_usd: monthly / 1e6 * subject.rates.million_requests,
             scale: 1.0,
         };

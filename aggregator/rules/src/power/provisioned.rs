@@ -1,7 +1,7 @@
 //! Provisioned concurrency that is configured: what it costs, how busy it is, and what it saves. Pure; the account's
 //! configuration and the evidence are arguments.
 
-use rightsizer_records::{Arch, Megabytes};
+use rightsizer_records::Megabytes;
 use serde::{Deserialize, Serialize};
 
 use super::coldstart::{MONTH_SECONDS, PROVISIONED, PROVISIONED_DURATION, Started};
@@ -76,10 +76,7 @@ fn use_of(configured: Configured, function: &Started<'_>) -> ConfiguredUse {
     let at_once = busy_ms.sum::<f64>() / (days * 86_400_000.0).max(1.0);
     let provisioned = f64::from(configured.environments);
     let gb = f64::from(configured.memory_mb.0) / MB_PER_GB;
-    let price = match function.arch {
-        Some(Arch::Arm64) => function.rates.arm64_gb_second,
-        _ => function.rates.x86_gb_second,
-    };
+    let price = function.rates.gb_second(function.arch);
     let month = MONTH_SECONDS * gb * price;
     let monthly_usd = provisioned * month * PROVISIONED;
     let saved_usd = at_once.min(provisioned) * month * (1.0 - PROVISIONED_DURATION);

@@ -4,10 +4,12 @@
 //! the same form and goes before it: a price given there without a region is that of every region it
 //! does not name.
 
+mod billed;
 mod table;
 
 use rightsizer_records::{Arch, Megabytes, Usd};
 
+pub use billed::Billed;
 pub use table::{PriceError, PriceTable, Rates};
 
 /// Days of the month that costs are projected to.
@@ -59,11 +61,15 @@ impl Rates {
 
     /// Dollars for billed milliseconds at `size`, without requests. An unknown architecture is priced as x86.
     pub fn compute_usd(&self, billed_ms: f64, size: Megabytes, arch: Option<Arch>) -> f64 {
-        let gb_second = match arch {
+        billed_ms / 1000.0 * f64::from(size.0) / 1024.0 * self.gb_second(arch)
+    }
+
+    /// Dollars for a GB-second. An unknown architecture is priced as x86.
+    pub const fn gb_second(&self, arch: Option<Arch>) -> f64 {
+        match arch {
             Some(Arch::Arm64) => self.arm64_gb_second,
             _ => self.x86_gb_second,
-        };
-        billed_ms / 1000.0 * f64::from(size.0) / 1024.0 * gb_second
+        }
     }
 
     /// Dollars for one request.

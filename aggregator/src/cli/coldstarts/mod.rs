@@ -114,7 +114,8 @@ fn details(args: &ColdStartsArgs) -> anyhow::Result<Vec<FunctionDetail>> {
         let named = args.functions.iter();
         return named.map(|name| args.read.detail(name)).collect();
     }
-    let (mut rows, _) = fleet(&args.read.store, &args.read.server)?;
+    let read = &args.read;
+    let (mut rows, _) = fleet(&read.store, &read.server, Some(&read.config))?;
     let cost = |usd: Option<f64>| usd.unwrap_or_default();
     rows.sort_by(|a, b| {
         let by_cost = cost(b.monthly_usd_before).total_cmp(&cost(a.monthly_usd_before));

@@ -22,7 +22,7 @@ use super::grade::{Rank, at_risk, rank, summary};
 use super::out::{self, stdout};
 use super::server::ServerArg;
 use super::text::{SavingRange, counted, names, saving_range, slowdown};
-use super::{StoreArg, write_json};
+use super::{ConfigArg, StoreArg, write_json};
 use rightsizer_page::{Fleet, NOTHING, report};
 
 #[derive(Debug, Args)]
@@ -45,6 +45,8 @@ pub(super) struct ListArgs {
     store: StoreArg,
     #[command(flatten)]
     server: ServerArg,
+    #[command(flatten)]
+    config: ConfigArg,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -136,7 +138,7 @@ impl ListFormat {
 }
 
 pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
-    let (all, stops) = fleet(&args.store, &args.server)?;
+    let (all, stops) = fleet(&args.store, &args.server, Some(&args.config))?;
     let known = all.len();
     let mut rows = args.choose.choose(all)?;
     rank(&mut rows, args.by.into());
@@ -173,16 +175,22 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Returns every function of the store or of its server, and the reason if nothing is sent.
+/// Returns every function of the store or of its server, and the reason if nothing is sent. Dollars are by the prices of
+/// `config`, or of the server; without either they are those of each function's decision.
 pub(super) fn fleet(
     store: &StoreArg,
     server: &ServerArg,
+    config: Option<&ConfigArg>,
 ) -> anyhow::Result<(Vec<ReviewRow>, Stops)> {
     let (mut rows, stops): (Vec<ReviewRow>, _) = if let Some(server) = server.named() {
         (server.read("")?, server.stops())
     } else {
         let store = &store.store;
-        (Reader::open(store)?.review()?, inspect::stops(store)?)
+        let mut reader = Reader::open(store)?;
+        if let Some(config) = config {
+            reader = reader.with_prices(&config.settings()?.price);
+        }
+        (reader.review()?, inspect::stops(store)?)
     };
     rows.iter_mut().for_each(now_held);
     Ok((rows, stops))

@@ -183,7 +183,7 @@ async fn known(
                 })
                 .ok()
         }
-        _ => store(args).and_then(|path| function_named(&path, arn).ok()?.ok()),
+        _ => store(args).and_then(|path| function_named(&path, arn, &settings.price).ok()?.ok()),
     };
     detail.map_or_else(Known::default, |detail| {
         Known::of(&detail, original.version(), settings)

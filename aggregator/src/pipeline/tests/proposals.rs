@@ -1,8 +1,8 @@
 //! Decisions of another engine: reviewed, limited and sent from here, each once.
 
 use rightsizer_records::{
-    Confidence, EvidenceWindow, MonthlyUsd, Proposal, ProposedDecision, ProposedVerdict, Reason,
-    Usd,
+    Arch, BilledUse, Confidence, EvidenceWindow, MonthlyUsd, Proposal, ProposedDecision,
+    ProposedVerdict, Reason, Usd,
 };
 
 use super::*;
@@ -63,6 +63,7 @@ fn proposal(day: u32, to: u32) -> Proposal {
                 before: Usd::from_f64(10.0),
                 after: Usd::from_f64(3.0),
             },
+            billed: None,
             urgent: false,
             auto: true,
             rollback_of: None,
@@ -85,6 +86,34 @@ fn a_proposal_is_shown_sent_once_and_answered() {
     assert!(case.send_all().is_empty());
     case.answer(&sent[0], "f", OutcomeStatus::Applied, 1024, 300);
     assert_eq!(case.line("f").current_mb, 300);
+}
+
+/// 14,000 s at 1024 MB are 14,000 GB-s, for 0.14; × 30/14 = 0.30. 28,000 s at 300 MB are 8,203.125 GB-s; 0.08203125 ×
+/// 30/14 = 0.175781.
+#[test]
+fn what_a_proposal_costs_follows_the_prices_of_the_reader() {
+    let mut case = Case::with_proposals();
+    let read = |case: &Case| {
+        let prices = "arm64_gb_second = 0.00001\nmillion_requests = 0";
+        let prices = toml::from_str(prices).unwrap();
+        let reader = Reader::open(&case.path()).unwrap().with_prices(&prices);
+        let line = reader.exactly(arn("f").as_str()).unwrap().unwrap();
+        (line.monthly_usd_before, line.monthly_usd_after)
+    };
+    case.propose(&proposal(14, 300));
+    assert_eq!(read(&case), (Some(10.0), Some(3.0)), "of an earlier job");
+    let mut next = proposal(15, 300);
+    next.decision.as_mut().unwrap().billed = Some(BilledUse {
+        days: 14,
+        ms: 14_000_000,
+        ms_after: 28_000_000,
+        arch: Some(Arch::Arm64),
+    });
+    case.propose(&next);
+    assert_eq!(read(&case), (Some(0.3), Some(0.175_781)));
+    let stored = case.line("f");
+    let stored = (stored.monthly_usd_before, stored.monthly_usd_after);
+    assert_eq!(stored, (Some(10.0), Some(3.0)), "of the decision");
 }
 
 #[test]

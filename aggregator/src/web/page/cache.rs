@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use rightsizer_page::Fleet;
 use rightsizer_store::{Reader, StoreError, inspect};
 
+use crate::settings::Settings;
+
 /// A fleet that is read faster is read while the request waits.
 const QUICK: Duration = Duration::from_millis(50);
 /// A slow one is read at most this share of the time.
@@ -19,6 +21,7 @@ const OLDEST: Duration = Duration::from_mins(10);
 #[derive(Debug)]
 pub(super) struct FleetCache {
     store: PathBuf,
+    settings: Arc<Settings>,
     cached: Mutex<Option<CachedFleet>>,
     /// Held while the fleet is read.
     reading: Mutex<()>,
@@ -68,9 +71,10 @@ impl Watch {
 }
 
 impl FleetCache {
-    pub(super) fn new(store: PathBuf) -> Self {
+    pub(super) fn new(store: PathBuf, settings: Arc<Settings>) -> Self {
         Self {
             store,
+            settings,
             cached: Mutex::default(),
             reading: Mutex::default(),
             watch: Mutex::default(),
@@ -138,7 +142,7 @@ impl FleetCache {
         // What was committed while this one waited for another is read as well.
         let version = self.version()?;
         let begun = Instant::now();
-        let reader = Reader::open(&self.store)?;
+        let reader = Reader::open(&self.store)?.with_prices(&self.settings.price);
         let stops = inspect::stops(&self.store)?;
         let before = self.cached().map(|cached| cached.fleet);
         let now = rightsizer_aws::clock::now();
@@ -164,7 +168,11 @@ mod tests {
         let path = folder.path().join("rightsizer.db");
         drop(rightsizer_store::Store::open(&path, "a test").unwrap());
         let writer = rusqlite::Connection::open(&path).unwrap();
-        (folder, Arc::new(FleetCache::new(path)), writer)
+        (
+            folder,
+            Arc::new(FleetCache::new(path, Arc::default())),
+            writer,
+        )
     }
 
     /// A row that is written again as it was is no commit.

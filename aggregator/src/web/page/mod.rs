@@ -62,7 +62,10 @@ pub(crate) struct Page {
 impl Page {
     pub(crate) fn new(options: PageOptions) -> Self {
         Self {
-            fleet: Arc::new(FleetCache::new(options.store.clone())),
+            fleet: Arc::new(FleetCache::new(
+                options.store.clone(),
+                Arc::clone(&options.settings),
+            )),
             options: Arc::new(options),
             sessions: Arc::default(),
             bodies: Bodies::default(),

@@ -14,6 +14,7 @@ use rightsizer_page::{
     guide as guide_page, health_page, histogram_log, notice_page, reading_page, review_page,
 };
 use rightsizer_records::Megabytes;
+use rightsizer_rules::price::PriceTable;
 use rightsizer_store::{DayLine, FunctionDetail, Reader, SizeDay, StoreError};
 
 use super::curve;
@@ -179,8 +180,12 @@ struct Found {
     days: Vec<SizeDay>,
 }
 
-fn found(store: &std::path::Path, name: &str) -> Result<Option<Found>, StoreError> {
-    let reader = Reader::open(store)?;
+fn found(
+    store: &std::path::Path,
+    name: &str,
+    prices: &PriceTable,
+) -> Result<Option<Found>, StoreError> {
+    let reader = Reader::open(store)?.with_prices(prices);
     let Some(row) = reader.exactly(name)? else {
         return Ok(None);
     };
@@ -210,8 +215,9 @@ pub(super) async fn function(
     let visit = visit(&page, &headers).await?;
     let name = field(&query.unwrap_or_default(), "name");
     let store = page.options.store.clone();
+    let settings = Arc::clone(&page.options.settings);
     let read = blocking(move || {
-        let mut found = found(&store, &name)?;
+        let mut found = found(&store, &name, &settings.price)?;
         if let Some(found) = &mut found {
             let present = now().to_string();
             let row = &mut found.detail.review;
