@@ -5,7 +5,7 @@ use rusqlite::Transaction;
 use super::identity::FIRST_RELEASED;
 
 /// The steps, each from one version to the next; the first begins at [`FIRST_RELEASED`].
-const STEPS: [&str; 1] = [TO_15];
+const STEPS: [&str; 2] = [TO_15, HOURS];
 
 /// Restores from a snapshot get a column of their own. Before, only the configuration distinguished them: the starts of
 /// published versions are taken for restores if the function has SnapStart, and all others for init, for which the
@@ -18,6 +18,11 @@ ALTER TABLE environments ADD COLUMN start_ms INTEGER;
 UPDATE days SET restores = inits, inits = x''
     WHERE version NOT IN ('$LATEST', 'other') AND inits <> x'' AND function_id IN
         (SELECT f.id FROM functions f JOIN inventory i ON i.function = f.function WHERE i.snap_start);
+";
+
+/// To 16: the durations of a day by the time of the day. Days that are stored already have none.
+const HOURS: &str = "
+ALTER TABLE days ADD COLUMN hours BLOB NOT NULL DEFAULT x'';
 ";
 
 /// Applies all steps after version `found`.
@@ -45,7 +50,8 @@ mod tests {
         drop(Store::open(path, "test").unwrap());
         let old = Connection::open(path).unwrap();
         old.execute_batch(
-            "ALTER TABLE days DROP COLUMN restores;
+            "ALTER TABLE days DROP COLUMN hours;
+             ALTER TABLE days DROP COLUMN restores;
              ALTER TABLE days DROP COLUMN failed_inits;
              ALTER TABLE days DROP COLUMN failed_restores;
              ALTER TABLE environments DROP COLUMN start_ms;
@@ -98,6 +104,38 @@ mod tests {
         // A second time there is nothing to do.
         drop(Store::open(&path, "test").unwrap());
         assert_eq!(starts(&path), wanted);
+    }
+
+    /// A store of version 15 did not keep the time of the day of durations: its days have none, and new days do.
+    #[test]
+    fn days_of_version_15_have_no_hours() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        drop(Store::open(&path, "test").unwrap());
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(
+            "ALTER TABLE days DROP COLUMN hours;
+             INSERT INTO functions (id, function, first_ms, heard_ms, last_ms, version)
+                VALUES (1, 'local:f', 0, 0, 86400000, '7');
+             INSERT INTO days (day, function_id, source, memory_mb, version, peak_mb, invocations, errors, timeouts,
+                ooms, at_limit, censored, environments, billed_ms, durations, used)
+                VALUES (1, 1, 0, 512, '7', 90, 1, 0, 0, 0, 0, 0, 1, 5, x'0501', x'')",
+        )
+        .unwrap();
+        old.pragma_update(None, "user_version", 15).unwrap();
+        drop(Store::open(&path, "test").unwrap());
+        let moved = Connection::open(&path).unwrap();
+        let hours: Vec<u8> = moved
+            .query_row("SELECT hours FROM days", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(hours, [0; 0]);
+        let [size] = Reader::open(&path)
+            .unwrap()
+            .sizes("local:f")
+            .unwrap()
+            .try_into()
+            .unwrap();
+        assert_eq!((size.invocations, size.hours_factor), (1, None));
     }
 
     #[test]

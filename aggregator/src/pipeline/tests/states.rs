@@ -548,7 +548,7 @@ impl Twins {
         let deltas = prepared.batch.keyed.into_iter().chain(folded);
         deltas
             .map(|delta| {
-                let back = delta_from_bytes(&delta_to_bytes(&delta)).unwrap();
+                let back = delta_from_bytes(&delta_to_bytes(&delta, STATE_VERSION)).unwrap();
                 assert_eq!(back, delta);
                 back
             })

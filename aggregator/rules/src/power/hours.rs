@@ -1,0 +1,288 @@
+//! Matches the hours of sizes: two sizes of a version ran at different hours and on different days of the week, at
+//! which its invocations take differently long. Pure: it must not know what a size costs, or which one is safe.
+//!
+//! The mean logarithm of the durations of one size in one part of a day is taken to be the sum of what the day has, what
+//! the part of the day has, and noise; and that of a day the sum of what the size has, what a weekend has, and noise.
+//! Parts are compared within a day, and days within a size, so that neither a drift nor the sizes themselves count as
+//! an effect of the hours. Each effect is shrunk by its noise (James and Stein): an effect that is not larger is none.
+//! A median is then that of a mixture: each time has its effect, its share of the invocations, and the same deviation.
+
+use rightsizer_records::{Day, Megabytes};
+use serde::{Deserialize, Serialize};
+
+use super::mixture::{Part, merged, quantile};
+use super::used::SizeUse;
+use crate::window::{Distribution, Hours, PARTS};
+
+/// Rounds of alternating means. After five the figures of `docs/POWER.md` no longer change.
+const ROUNDS: usize = 10;
+/// Durations with a time of day must be at least this share of all: the others ran at hours that are not known.
+const COVERED: f64 = 0.9;
+/// The deviation of a function of which each invocation at one time takes as long as the others.
+const LEAST_DEVIATION: f64 = 0.005;
+/// 1970-01-01 was a Thursday, so these are Saturdays and Sundays.
+const WEEKEND: std::ops::RangeInclusive<i32> = 2..=3;
+
+/// The durations of one size by day and time of the day.
+#[derive(Debug, Clone)]
+pub struct SizeHours {
+    /// Each row of days that has some.
+    days: Vec<(Day, Hours)>,
+    /// All durations of the size, those without a time of the day included.
+    durations: u64,
+    /// Standard deviation of their logarithms.
+    spread: f64,
+}
+
+impl SizeHours {
+    /// Returns the hours of a size, from its days in any order and all of its durations.
+    pub fn of(days: Vec<(Day, Hours)>, durations: &Distribution) -> Self {
+        Self {
+            days,
+            durations: durations.count(),
+            spread: durations.ln_spread().unwrap_or(0.0),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    fn is_covered(&self) -> bool {
+        let timed = self.days.iter();
+        let timed = timed.fold(0_u64, |sum, (_, hours)| sum.saturating_add(hours.count()));
+        timed > 0 && timed as f64 >= COVERED * self.durations as f64
+    }
+}
+
+/// A size whose durations are those at the hours of all sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct HoursMatched {
+    /// The size.
+    pub memory_mb: Megabytes,
+    /// Its median at these hours ÷ its median as it was measured.
+    pub factor: f64,
+}
+
+impl HoursMatched {
+    pub(super) fn of(size: &SizeUse) -> Option<Self> {
+        size.hours_factor.map(|factor| Self {
+            memory_mb: size.memory_mb,
+            factor,
+        })
+    }
+}
+
+/// Returns for each of the `sizes` of a version by which factor its median changes if all sizes run at the same hours
+/// and on the same days of the week, which are those of all their invocations. `None` for a size whose hours are not
+/// known, and for all if there are not two sizes with known hours.
+pub fn match_hours(sizes: &[SizeHours]) -> Vec<Option<f64>> {
+    let covered: Vec<bool> = sizes.iter().map(SizeHours::is_covered).collect();
+    if covered.iter().filter(|covered| **covered).count() < 2 {
+        return vec![None; sizes.len()];
+    }
+    let mut cells = Cells::default();
+    for (at, size) in sizes.iter().enumerate().filter(|(at, _)| covered[*at]) {
+        cells.add(at, size);
+    }
+    let effects = cells.effects();
+    let times = |size: Option<usize>| {
+        let of_size = |cell: &Cell| size.is_none_or(|size| cells.days[cell.day].size == size);
+        let found = cells.all.iter().zip(&effects);
+        let found = found.filter(|(cell, _)| of_size(cell));
+        Times::of(found.map(|(cell, effect)| (cell.count, *effect)))
+    };
+    let known = (0..sizes.len()).filter(|at| covered[*at]);
+    let own: Vec<(usize, Times)> = known.map(|at| (at, times(Some(at)))).collect();
+    // The deviation at one time is that of the size which shows the least: it had the fewest times to differ.
+    let within = own
+        .iter()
+        .map(|(at, times)| times.deviation_within(sizes[*at].spread));
+    let within = within.fold(f64::INFINITY, f64::min);
+    let common = times(None).median(within);
+    let mut factors = vec![None; sizes.len()];
+    for (at, times) in own {
+        factors[at] = Some((common - times.median(within)).exp());
+    }
+    factors
+}
+
+/// The times at which something ran: what each adds to the logarithm of a duration, and its share of the invocations.
+struct Times(Vec<(f64, f64)>);
+
+impl Times {
+    fn of(cells: impl Iterator<Item = (f64, f64)>) -> Self {
+        let mut times: Vec<(f64, f64)> = cells.collect();
+        let all: f64 = times.iter().map(|(count, _)| count).sum();
+        times
+            .iter_mut()
+            .for_each(|(count, _)| *count /= all.max(f64::MIN_POSITIVE));
+        Self(times)
+    }
+
+    /// Returns what of this deviation is not that between the times.
+    fn deviation_within(&self, spread: f64) -> f64 {
+        let mean: f64 = self.0.iter().map(|(share, effect)| share * effect).sum();
+        let between: f64 = self
+            .0
+            .iter()
+            .map(|(share, effect)| share * (effect - mean).powi(2))
+            .sum();
+        (spread * spread - between)
+            .max(0.0)
+            .sqrt()
+            .max(LEAST_DEVIATION)
+    }
+
+    fn median(&self, deviation: f64) -> f64 {
+        let parts = self.0.iter().map(|(share, effect)| Part {
+            weight: *share,
+            mean: *effect,
+            deviation,
+        });
+        quantile(&merged(parts.collect()), 0.5)
+    }
+}
+
+/// One part of one day at one size.
+struct Cell {
+    /// Its place in [`Cells::days`].
+    day: usize,
+    part: usize,
+    count: f64,
+    log: f64,
+}
+
+/// One day at one size.
+struct CellDay {
+    size: usize,
+    weekend: bool,
+}
+
+#[derive(Default)]
+struct Cells {
+    days: Vec<CellDay>,
+    all: Vec<Cell>,
+}
+
+/// A weighted mean.
+#[derive(Clone, Copy, Default)]
+struct Mean {
+    count: f64,
+    mean: f64,
+}
+
+/// Returns the means of `values`: each has a group below `groups`, a weight, and a value.
+fn means(groups: usize, values: impl Iterator<Item = (usize, f64, f64)>) -> Vec<Mean> {
+    let mut means = vec![Mean::default(); groups];
+    for (group, count, value) in values {
+        let mean = &mut means[group];
+        mean.count += count;
+        mean.mean += count * value;
+    }
+    for mean in &mut means {
+        mean.mean /= mean.count.max(f64::MIN_POSITIVE);
+    }
+    means
+}
+
+impl Cells {
+    fn add(&mut self, size: usize, hours: &SizeHours) {
+        for (day, hours) in &hours.days {
+            let at = self.days.len();
+            self.days.push(CellDay {
+                size,
+                weekend: WEEKEND.contains(&day.number().rem_euclid(7)),
+            });
+            self.all
+                .extend(hours.parts().map(|(part, count, log)| Cell {
+                    day: at,
+                    part,
+                    count,
+                    log,
+                }));
+        }
+    }
+
+    /// Returns the effect of the time on each cell.
+    fn effects(&self) -> Vec<f64> {
+        let by_part = |cell: &Cell| (cell.day, cell.part, cell.count, cell.log);
+        let parts = Fit::of(
+            self.days.len(),
+            PARTS,
+            self.all.iter().map(by_part).collect(),
+        );
+        let sizes = self
+            .days
+            .iter()
+            .map(|day| day.size)
+            .max()
+            .map_or(0, |most| most + 1);
+        let days = self.days.iter().zip(&parts.levels);
+        let by_week = |(day, level): (&CellDay, &Mean)| {
+            (day.size, usize::from(day.weekend), level.count, level.mean)
+        };
+        let week = Fit::of(sizes, 2, days.map(by_week).collect());
+        let effect = |cell: &Cell| {
+            parts.effects[cell.part] + week.effects[usize::from(self.days[cell.day].weekend)]
+        };
+        self.all.iter().map(effect).collect()
+    }
+}
+
+/// Values as the sum of a level, an effect, and noise, by weighted least squares.
+struct Fit {
+    levels: Vec<Mean>,
+    /// Shrunk by their noise.
+    effects: Vec<f64>,
+}
+
+impl Fit {
+    /// Each value has a level, an effect, a weight, and itself. What levels alone explain is not put down to an effect.
+    fn of(levels: usize, effects: usize, values: Vec<(usize, usize, f64, f64)>) -> Self {
+        let (mut by_level, mut by_effect) = (Vec::new(), vec![Mean::default(); effects]);
+        for _ in 0..ROUNDS {
+            let rest = |&(level, effect, count, value): &(usize, usize, f64, f64)| {
+                (level, count, value - by_effect[effect].mean)
+            };
+            by_level = means(levels, values.iter().map(rest));
+            let rest = |&(level, effect, count, value): &(usize, usize, f64, f64)| {
+                (effect, count, value - by_level[level].mean)
+            };
+            by_effect = means(effects, values.iter().map(rest));
+        }
+        let kept = kept(&by_level, &by_effect, &values);
+        Self {
+            effects: by_effect.iter().map(|effect| effect.mean * kept).collect(),
+            levels: by_level,
+        }
+    }
+}
+
+/// Returns the share of the effects that is not noise: one less the mean square of the noise ÷ that of the effects.
+#[expect(clippy::cast_precision_loss, reason = "some thousands")]
+fn kept(levels: &[Mean], effects: &[Mean], values: &[(usize, usize, f64, f64)]) -> f64 {
+    let number = |means: &[Mean]| means.iter().filter(|mean| mean.count > 0.0).count() as f64;
+    let freedom = number(effects) - 1.0;
+    let left = values.len() as f64 - number(levels) - freedom;
+    if freedom < 1.0 || left < 1.0 {
+        return 0.0;
+    }
+    let count: f64 = effects.iter().map(|effect| effect.count).sum();
+    let mean: f64 = effects
+        .iter()
+        .map(|effect| effect.count * effect.mean)
+        .sum::<f64>()
+        / count;
+    let square = |effect: &Mean| effect.count * (effect.mean - mean).powi(2);
+    let explained = effects.iter().map(square).sum::<f64>() / freedom;
+    let rest = |&(level, effect, count, value): &(usize, usize, f64, f64)| {
+        count * (value - levels[level].mean - effects[effect].mean).powi(2)
+    };
+    let noise = values.iter().map(rest).sum::<f64>() / left;
+    if noise >= explained {
+        0.0
+    } else {
+        1.0 - noise / explained
+    }
+}
+
+#[cfg(test)]
+mod tests;
