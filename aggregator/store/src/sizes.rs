@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use rightsizer_records::{Arch, Day, Megabytes};
+use rightsizer_rules::assess::size_hours;
 use rightsizer_rules::power::{
     Deployment, Durations, FIRST_HOURS, FirstHours, Firsts, SizeHours, SizeUse, match_hours,
 };
@@ -206,7 +207,8 @@ impl Sums {
             let (sizes, hours) = versions.entry(version.clone()).or_default();
             sizes.push(*size);
             let days = std::mem::take(&mut sum.hours);
-            hours.push(SizeHours::of(days, &sum.durations));
+            let days = days.iter().map(|(day, hours)| (*day, hours));
+            hours.push(size_hours(days, &sum.durations));
         }
         let matched = versions.into_iter().flat_map(|(version, (sizes, hours))| {
             let factors = sizes.into_iter().zip(match_hours(&hours));

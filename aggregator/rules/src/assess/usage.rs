@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use rightsizer_records::{Day, Megabytes, Millis};
 
+use super::hours::size_hours;
 use crate::policy::{CpuUse, SizeFacts, SizeHealth, Wrapped};
 use crate::power::{SizeHours, match_hours, start_bound};
 use crate::window::{DaySource, DayStats, Distribution, Hours, OTHER_SIZES, WINDOW_DAYS};
@@ -177,7 +178,8 @@ impl SizeUsage {
                 days.push((*day, Hours::from_bytes(of_day).ok()?));
                 Some(days)
             })?;
-        Some(SizeHours::of(days, &self.durations))
+        let days = days.iter().map(|(day, hours)| (*day, hours));
+        Some(size_hours(days, &self.durations))
     }
 }
 

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use super::mixture::{Part, merged, quantile};
 use super::used::SizeUse;
-use crate::window::{Distribution, Hours, PARTS};
 
 /// Rounds of alternating means. After five the figures of `docs/POWER.md` no longer change.
 const ROUNDS: usize = 10;
@@ -26,29 +25,40 @@ const WEEKEND: std::ops::RangeInclusive<i32> = 2..=3;
 /// The durations of one size by day and time of the day.
 #[derive(Debug, Clone)]
 pub struct SizeHours {
-    /// Each row of days that has some.
-    days: Vec<(Day, Hours)>,
+    parts: Vec<PartOfDay>,
     /// All durations of the size, those without a time of the day included.
     durations: u64,
     /// Standard deviation of their logarithms.
     spread: f64,
 }
 
+/// The invocations in one part of a day.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PartOfDay {
+    pub(crate) day: Day,
+    /// Which part.
+    pub(crate) part: usize,
+    /// Number of them.
+    pub(crate) count: f64,
+    /// The mean of the natural logarithms of their durations.
+    pub(crate) log: f64,
+}
+
 impl SizeHours {
-    /// Returns the hours of a size, from its days in any order and all of its durations.
-    pub fn of(days: Vec<(Day, Hours)>, durations: &Distribution) -> Self {
+    /// Returns the hours of a size with this number of durations, and this standard deviation of their logarithms. Parts
+    /// of one day follow each other.
+    pub(crate) const fn of(parts: Vec<PartOfDay>, durations: u64, spread: f64) -> Self {
         Self {
-            days,
-            durations: durations.count(),
-            spread: durations.ln_spread().unwrap_or(0.0),
+            parts,
+            durations,
+            spread,
         }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     fn is_covered(&self) -> bool {
-        let timed = self.days.iter();
-        let timed = timed.fold(0_u64, |sum, (_, hours)| sum.saturating_add(hours.count()));
-        timed > 0 && timed as f64 >= COVERED * self.durations as f64
+        let timed: f64 = self.parts.iter().map(|part| part.count).sum();
+        timed > 0.0 && timed >= COVERED * self.durations as f64
     }
 }
 
@@ -185,49 +195,57 @@ fn means(groups: usize, values: impl Iterator<Item = (usize, f64, f64)>) -> Vec<
 
 impl Cells {
     fn add(&mut self, size: usize, hours: &SizeHours) {
-        for (day, hours) in &hours.days {
+        for of_day in hours.parts.chunk_by(|a, b| a.day == b.day) {
             let at = self.days.len();
             self.days.push(CellDay {
                 size,
-                weekend: WEEKEND.contains(&day.number().rem_euclid(7)),
+                weekend: WEEKEND.contains(&of_day[0].day.number().rem_euclid(7)),
             });
-            self.all
-                .extend(hours.parts().map(|(part, count, log)| Cell {
-                    day: at,
-                    part,
-                    count,
-                    log,
-                }));
+            let cell = |part: &PartOfDay| Cell {
+                day: at,
+                part: part.part,
+                count: part.count,
+                log: part.log,
+            };
+            self.all.extend(of_day.iter().map(cell));
         }
     }
 
     /// Returns the effect of the time on each cell.
     fn effects(&self) -> Vec<f64> {
-        let by_part = |cell: &Cell| (cell.day, cell.part, cell.count, cell.log);
-        let parts = Fit::of(
-            self.days.len(),
-            PARTS,
-            self.all.iter().map(by_part).collect(),
-        );
-        let sizes = self
-            .days
-            .iter()
-            .map(|day| day.size)
-            .max()
-            .map_or(0, |most| most + 1);
+        let by_part = self.all.iter().map(|cell| Value {
+            level: cell.day,
+            effect: cell.part,
+            count: cell.count,
+            value: cell.log,
+        });
+        let parts = Fit::of(&by_part.collect::<Vec<_>>());
         let days = self.days.iter().zip(&parts.levels);
-        let by_week = |(day, level): (&CellDay, &Mean)| {
-            (day.size, usize::from(day.weekend), level.count, level.mean)
-        };
-        let week = Fit::of(sizes, 2, days.map(by_week).collect());
-        let effect = |cell: &Cell| {
-            parts.effects[cell.part] + week.effects[usize::from(self.days[cell.day].weekend)]
-        };
+        let by_week = days.map(|(day, level)| Value {
+            level: day.size,
+            effect: day.weekend.into(),
+            count: level.count,
+            value: level.mean,
+        });
+        let week = Fit::of(&by_week.collect::<Vec<_>>());
+        let weekend = |cell: &Cell| usize::from(self.days[cell.day].weekend);
+        let effect = |cell: &Cell| parts.effects[cell.part] + week.effects[weekend(cell)];
         self.all.iter().map(effect).collect()
     }
 }
 
-/// Values as the sum of a level, an effect, and noise, by weighted least squares.
+/// What is taken to be the sum of a level, an effect and noise.
+#[derive(Clone, Copy)]
+struct Value {
+    /// Which level, and which effect.
+    level: usize,
+    effect: usize,
+    /// Its weight.
+    count: f64,
+    value: f64,
+}
+
+/// The levels and effects of values, by weighted least squares.
 struct Fit {
     levels: Vec<Mean>,
     /// Shrunk by their noise.
@@ -235,30 +253,39 @@ struct Fit {
 }
 
 impl Fit {
-    /// Each value has a level, an effect, a weight, and itself. What levels alone explain is not put down to an effect.
-    fn of(levels: usize, effects: usize, values: Vec<(usize, usize, f64, f64)>) -> Self {
-        let (mut by_level, mut by_effect) = (Vec::new(), vec![Mean::default(); effects]);
+    /// What levels alone explain is not put down to an effect.
+    fn of(values: &[Value]) -> Self {
+        let number =
+            |of: fn(&Value) -> usize| values.iter().map(of).max().map_or(0, |most| most + 1);
+        let numbers = (number(|value| value.level), number(|value| value.effect));
+        let levels = |effects: &[f64]| {
+            let rest = values
+                .iter()
+                .map(|v| (v.level, v.count, v.value - effects[v.effect]));
+            means(numbers.0, rest)
+        };
+        let mut effects = vec![0.0; numbers.1];
+        let (mut by_level, mut by_effect) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            let rest = |&(level, effect, count, value): &(usize, usize, f64, f64)| {
-                (level, count, value - by_effect[effect].mean)
-            };
-            by_level = means(levels, values.iter().map(rest));
-            let rest = |&(level, effect, count, value): &(usize, usize, f64, f64)| {
-                (effect, count, value - by_level[level].mean)
-            };
-            by_effect = means(effects, values.iter().map(rest));
+            by_level = levels(&effects);
+            let rest = values
+                .iter()
+                .map(|v| (v.effect, v.count, v.value - by_level[v.level].mean));
+            by_effect = means(numbers.1, rest);
+            effects = by_effect.iter().map(|effect| effect.mean).collect();
         }
-        let kept = kept(&by_level, &by_effect, &values);
+        let kept = kept(&by_level, &by_effect, values);
+        effects.iter_mut().for_each(|effect| *effect *= kept);
         Self {
-            effects: by_effect.iter().map(|effect| effect.mean * kept).collect(),
-            levels: by_level,
+            levels: levels(&effects),
+            effects,
         }
     }
 }
 
 /// Returns the share of the effects that is not noise: one less the mean square of the noise ÷ that of the effects.
 #[expect(clippy::cast_precision_loss, reason = "some thousands")]
-fn kept(levels: &[Mean], effects: &[Mean], values: &[(usize, usize, f64, f64)]) -> f64 {
+fn kept(levels: &[Mean], effects: &[Mean], values: &[Value]) -> f64 {
     let number = |means: &[Mean]| means.iter().filter(|mean| mean.count > 0.0).count() as f64;
     let freedom = number(effects) - 1.0;
     let left = values.len() as f64 - number(levels) - freedom;
@@ -273,9 +300,8 @@ fn kept(levels: &[Mean], effects: &[Mean], values: &[(usize, usize, f64, f64)]) 
         / count;
     let square = |effect: &Mean| effect.count * (effect.mean - mean).powi(2);
     let explained = effects.iter().map(square).sum::<f64>() / freedom;
-    let rest = |&(level, effect, count, value): &(usize, usize, f64, f64)| {
-        count * (value - levels[level].mean - effects[effect].mean).powi(2)
-    };
+    let rest =
+        |v: &Value| v.count * (v.value - levels[v.level].mean - effects[v.effect].mean).powi(2);
     let noise = values.iter().map(rest).sum::<f64>() / left;
     if noise >= explained {
         0.0

@@ -35,6 +35,7 @@ pub use coldstart::{ColdStart, Provisioned, Started, StartsOfKind, cold_starts};
 pub use curve::{Basis, Estimate, Model, PowerCurve, Refusal};
 pub use drawn::{Best, Drawn, NoCurve, Point, Subject, draw};
 pub use evidence::{SizePoint, starved};
+pub(crate) use hours::PartOfDay;
 pub use hours::{HoursMatched, SizeHours, match_hours};
 pub use objective::{Bounds, Candidate, Objective, choose};
 pub(crate) use offer::may_be_faster;

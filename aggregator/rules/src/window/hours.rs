@@ -1,8 +1,7 @@
 //! How long invocations took at each time of a day: the number of them in each part of three hours, and the sum of the
 //! logarithms of their durations. Two sizes that ran at different hours can be compared by it (`power::hours`).
 //!
-//! Three hours are as good as one: what a finer grid would tell apart differs only on the day of a change
-//! (`docs/POWER.md` has the figures), and eight parts take a third of the bytes.
+//! Finer parts would take more bytes, and only differ on the day of a change: on any other day a size has all of them.
 
 use rightsizer_records::{Millis, Timestamp};
 
@@ -10,7 +9,7 @@ use super::distribution::DistributionError;
 use crate::bytes::{In, Out, Unreadable};
 
 /// Parts of a day.
-pub(crate) const PARTS: usize = 8;
+const PARTS: usize = 8;
 const PART_MS: i64 = 86_400_000 / PARTS as i64;
 /// Steps of a logarithm for each doubling: each is 1.1 %. Durations scatter by more, so that a mean is much finer.
 const STEPS: u64 = 64;

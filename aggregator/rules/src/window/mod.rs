@@ -28,7 +28,6 @@ pub use distribution::{Distribution, DistributionError};
 pub use environment::{EnvironmentState, HighWater, SeqMarks, UsedCounts};
 pub use fold::{fold_into, fold_observation, fold_reports};
 pub use hours::Hours;
-pub(crate) use hours::PARTS;
 pub use peak::PeakOfDay;
 pub use sighting::{Newest, Sighting};
 pub use witnesses::Witnesses;

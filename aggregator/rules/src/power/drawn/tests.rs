@@ -4,6 +4,7 @@ use rightsizer_records::{Day, Millis};
 
 use super::super::used::tests::at;
 use super::*;
+use crate::assess::size_hours;
 use crate::power::{Offer, SizeHours, Workload, match_hours};
 use crate::price::PriceTable;
 use crate::window::{Distribution, Hours};
@@ -229,7 +230,10 @@ fn of_hours(from: u32, to: u32) -> (f64, SizeHours) {
         below += weight;
         below >= half
     });
-    (reached.unwrap().0, SizeHours::of(days, &durations))
+    (
+        reached.unwrap().0,
+        size_hours(days.iter().map(|(day, hours)| (*day, hours)), &durations),
+    )
 }
 
 #[expect(

@@ -3,6 +3,8 @@
 use rightsizer_records::{Day, Millis};
 
 use super::*;
+use crate::assess::size_hours;
+use crate::window::{Distribution, Hours};
 
 /// A Thursday.
 const FIRST: i32 = 20_601;
@@ -23,7 +25,7 @@ fn hours(of: impl IntoIterator<Item = (i32, i64, f64, u32)>) -> SizeHours {
             durations.record(duration.ceil_ms());
         }
     }
-    SizeHours::of(days, &durations)
+    size_hours(days.iter().map(|(day, hours)| (*day, hours)), &durations)
 }
 
 /// 30 % longer from midnight to 06:00, and 20 % longer on the weekend.
@@ -131,7 +133,7 @@ fn hours_of_a_part_of_the_invocations_are_not_matched() {
     );
     assert_eq!(match_hours(&[of(100)]), [None]);
     assert_eq!(
-        match_hours(&[SizeHours::of(Vec::new(), &Distribution::default()), of(90)]),
+        match_hours(&[SizeHours::of(Vec::new(), 0, 0.0), of(90)]),
         [None, None]
     );
 }
