@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::mixture::{Part, merged, quantile};
 use super::used::SizeUse;
 
-/// Rounds of alternating means. After five the figures of `docs/POWER.md` no longer change.
+/// Rounds of alternating means. Sizes that share most of their hours need a few; with fewer rounds less is shifted.
 const ROUNDS: usize = 10;
 /// Durations with a time of day must be at least this share of all: the others ran at hours that are not known.
 const COVERED: f64 = 0.9;

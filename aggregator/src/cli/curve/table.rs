@@ -51,7 +51,9 @@ fn hours(matched: &[HoursMatched]) -> String {
         return seen.concat();
     }
     let shifts = seen.join(", ");
-    let what = format!("Durations are those at the same hours, beside those measured: {shifts}.");
+    let what = format!(
+        "All sizes are compared at the same hours, so durations differ from those measured: {shifts}."
+    );
     wrapped("", "", &what) + "\n"
 }
 
@@ -441,7 +443,15 @@ pub(in crate::cli) mod tests {
         assert!(!table(&curve).contains("hours"));
         curve.hours = vec![matched(256, 1.004), matched(512, 0.92)];
         let text = table(&curve);
-        let line = text.lines().find(|line| line.contains("hours")).unwrap();
-        insta::assert_snapshot!(line, @"");
+        let lines: Vec<&str> = text.lines().collect();
+        let from = lines
+            .iter()
+            .position(|line| line.contains("hours"))
+            .unwrap();
+        let shown = lines[from..from + 2].join("\n");
+        insta::assert_snapshot!(shown, @"
+        All sizes are compared at the same hours, so durations differ from those
+        measured: 512 MB -8.0 %.
+        ");
     }
 }
