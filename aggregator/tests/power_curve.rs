@@ -103,6 +103,59 @@ fn the_json_of_a_curve_has_its_keys() {
     );
 }
 
+/// A function that waits: 160 ms in the night and 100 by day, at any size. It has 512 MB for a week, and 1024 MB in the
+/// night after. Both sizes are equally fast, and so neither is worth more money.
+#[test]
+fn sizes_that_ran_at_different_hours_are_compared_at_the_same_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let of_hour = |size: u32, day: u32, hour: u32| {
+        let mut record = record(size, if hour < 6 { 160.0 } else { 100.0 }, day);
+        record["env"] = json!(format!("{:x}", size * 10_000 + day * 100 + hour));
+        record["t0"] = json!(format!("2026-01-{day:02}T{hour:02}:10:00.000Z"));
+        record.to_string() + "\n"
+    };
+    let week = (5..12).flat_map(|day| (0..24).map(move |hour| (512, day, hour)));
+    let night = (0..6).map(|hour| (1024, 12, hour));
+    let lines = week
+        .chain(night)
+        .map(|(size, day, hour)| of_hour(size, day, hour));
+    fs::write(
+        folder.path().join("reports.jsonl"),
+        lines.collect::<String>(),
+    )
+    .unwrap();
+    out(&rightsizer(&folder, &["import", "reports.jsonl"]));
+    let curve: Value =
+        serde_json::from_str(&out(&rightsizer(&folder, &["curve", "checkout", "--json"]))).unwrap();
+    let points = curve["points"].as_array().unwrap();
+    let p50 = |size: u32| {
+        let point = points.iter().find(|point| point["memory_mb"] == size);
+        point.unwrap()["p50_ms"].as_f64().unwrap()
+    };
+    assert!((p50(1024) / p50(512) - 1.0).abs() < 0.015, "{curve}");
+    let hours = &curve["hours"];
+    assert_eq!(
+        (&hours[0]["memory_mb"], &hours[1]["memory_mb"]),
+        (&json!(512), &json!(1024))
+    );
+    let factor = hours[1]["factor"].as_f64().unwrap();
+    assert!((factor - 100.0 / 160.0).abs() < 0.01, "{curve}");
+    let text = out(&rightsizer(&folder, &["curve", "checkout"]));
+    assert!(text.contains("compared at the same hours"), "{text}");
+    let shown: Value =
+        serde_json::from_str(&out(&rightsizer(&folder, &["show", "checkout", "--json"]))).unwrap();
+    let sizes = shown["sizes"].as_array().unwrap();
+    let large = sizes.iter().find(|size| size["memory_mb"] == 1024).unwrap();
+    assert_eq!(
+        large["durations"]["p50_ms"].as_f64().unwrap().round(),
+        160.0
+    );
+    assert!(
+        (large["hours_factor"].as_f64().unwrap() - factor).abs() < 1e-9,
+        "{large}"
+    );
+}
+
 #[test]
 fn people_get_a_picture_and_objectives_side_by_side() {
     let folder = store();

@@ -52,6 +52,11 @@ impl Millis {
         self.micros.div_ceil(1000)
     }
 
+    /// Whole microseconds.
+    pub const fn as_micros(self) -> u64 {
+        self.micros
+    }
+
     /// Fractional milliseconds.
     #[expect(
         clippy::cast_precision_loss,

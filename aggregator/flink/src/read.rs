@@ -88,18 +88,18 @@ impl Engine {
                 write_poison(&mut answer, unusable, record);
             }
         }
-        write_inputs(&mut answer, batch);
+        write_inputs(&mut answer, batch, self.state_version);
         Ok(answer.0)
     }
 }
 
-fn write_inputs(answer: &mut Writer, batch: Batch) {
+fn write_inputs(answer: &mut Writer, batch: Batch, state_version: u8) {
     let folded = batch
         .observed
         .into_values()
         .chain(batch.wrapped.into_values());
     for delta in batch.keyed.into_iter().chain(folded) {
-        write_delta(answer, &delta);
+        write_delta(answer, &delta, state_version);
     }
     for sent in batch.sent {
         write_sent(answer, sent);
@@ -113,11 +113,11 @@ fn write_inputs(answer: &mut Writer, batch: Batch) {
     }
 }
 
-fn write_delta(answer: &mut Writer, delta: &Delta) {
+fn write_delta(answer: &mut Writer, delta: &Delta, state_version: u8) {
     if delta.reports == 0 && delta.days.is_empty() {
         return;
     }
-    let input = tagged(tag::DELTA, &delta_to_bytes(delta));
+    let input = tagged(tag::DELTA, &delta_to_bytes(delta, state_version));
     write_input(
         answer,
         &delta.function.text(),

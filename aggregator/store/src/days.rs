@@ -2,7 +2,7 @@
 
 use rightsizer_records::{Day, EnvId, Megabytes};
 use rightsizer_rules::window::{
-    DayDelta, DayKey, DaySource, DayStats, Distribution, PeakOfDay, Witnesses,
+    DayDelta, DayKey, DaySource, DayStats, Distribution, Hours, PeakOfDay, Witnesses,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -146,8 +146,8 @@ impl Days<'_> {
             "INSERT OR REPLACE INTO days (day, function_id, source, memory_mb, version, peak_mb,
                 invocations, errors, timeouts, ooms, at_limit, censored, environments, billed_ms,
                 cpu_ms, cpu_wall_ms, durations, used, crashes, heap_limits, inits, firsts, firsts_ms,
-                restores, failed_inits, failed_restores)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                restores, failed_inits, failed_restores, hours)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         self.rows.days.write_back(|key, day| {
             day.settle();
@@ -178,6 +178,7 @@ impl Days<'_> {
                 day.restores.to_bytes(),
                 day.failed_inits.to_bytes(),
                 day.failed_restores.to_bytes(),
+                day.hours.to_bytes(),
             ])?;
             Ok(())
         })
@@ -197,12 +198,12 @@ macro_rules! day_columns {
     () => {
         "peak_mb, invocations, errors, timeouts, ooms, at_limit, censored, environments, billed_ms, cpu_ms,
          cpu_wall_ms, durations, used, crashes, heap_limits, inits, firsts, firsts_ms, restores,
-         failed_inits, failed_restores"
+         failed_inits, failed_restores, hours"
     };
 }
 pub(super) use day_columns;
 /// The number of [`day_columns`]; others may follow them.
-pub(super) const DAY_COLUMNS: usize = 21;
+pub(super) const DAY_COLUMNS: usize = 22;
 
 fn select_day(tx: &Connection, key: &DayRow) -> Result<Option<DayStats>, StoreError> {
     let mut statement = tx.prepare_cached(concat!(
@@ -249,9 +250,16 @@ pub(super) fn read_day(row: &Row<'_>) -> Result<DayStats, StoreError> {
         restores: distribution(18)?,
         failed_inits: distribution(19)?,
         failed_restores: distribution(20)?,
+        hours: hours(row, 21)?,
         firsts: count(number(16)?),
         firsts_ms: count(number(17)?),
     })
+}
+
+/// Returns the durations by the time of the day in a column.
+pub(super) fn hours(row: &Row<'_>, column: usize) -> Result<Hours, StoreError> {
+    let bytes = row.get_ref(column)?.as_blob();
+    Ok(Hours::from_bytes(bytes.map_err(rusqlite::Error::from)?)?)
 }
 
 /// Returns the sources that saw a peak, from the columns beginning with `first`.

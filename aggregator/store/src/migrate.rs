@@ -5,7 +5,7 @@ use rusqlite::Transaction;
 use super::identity::FIRST_RELEASED;
 
 /// The steps, each from one version to the next; the first begins at [`FIRST_RELEASED`].
-const STEPS: [&[&str]; 2] = [&[TO_15], &[TO_16_PRICES, VIEWS]];
+const STEPS: [&[&str]; 2] = [&[TO_15], &[TO_16_PRICES, TO_16_HOURS, VIEWS]];
 
 /// Restores from a snapshot get a column of their own. Before, only the configuration distinguished them: the starts of
 /// published versions are taken for restores if the function has SnapStart, and all others for init, for which the
@@ -32,6 +32,12 @@ DROP VIEW review;
 DROP VIEW review_wide;
 DROP VIEW functions_now;
 ";
+
+/// Days get their durations by the time of the day. Those that are stored already have none.
+const TO_16_HOURS: &str = "
+ALTER TABLE days ADD COLUMN hours BLOB NOT NULL DEFAULT x'';
+";
+
 /// The views after they were dropped.
 const VIEWS: &str = include_str!("views.sql");
 
@@ -58,27 +64,40 @@ mod tests {
     use super::super::open::{Reader, Store};
     use super::*;
 
-    /// Makes a store as the first release left it: without the columns that came later.
-    fn of_the_first_release(path: &Path) {
+    /// Takes away what version 16 added, and leaves other views.
+    const WITHOUT_16: &str = "
+        ALTER TABLE days DROP COLUMN hours;
+        DROP VIEW review;
+        DROP VIEW review_wide;
+        DROP VIEW functions_now;
+        ALTER TABLE functions DROP COLUMN decided_mb;
+        ALTER TABLE functions DROP COLUMN decided_arch;
+        ALTER TABLE functions DROP COLUMN billed_days;
+        ALTER TABLE functions DROP COLUMN billed_ms;
+        ALTER TABLE functions DROP COLUMN billed_ms_after;
+        ALTER TABLE functions DROP COLUMN gb_second_usd;
+        CREATE VIEW functions_now AS SELECT function, usd_before FROM functions;
+        CREATE VIEW review_wide AS SELECT * FROM functions_now;
+        CREATE VIEW review AS SELECT * FROM review_wide;
+    ";
+
+    /// Makes an empty store of version 15.
+    fn of_version_15(path: &Path) -> Connection {
         drop(Store::open(path, "test").unwrap());
         let old = Connection::open(path).unwrap();
+        old.execute_batch(WITHOUT_16).unwrap();
+        old.pragma_update(None, "user_version", 15).unwrap();
+        old
+    }
+
+    /// Makes a store as the first release left it: without the columns that came later.
+    fn of_the_first_release(path: &Path) {
+        let old = of_version_15(path);
         old.execute_batch(
             "ALTER TABLE days DROP COLUMN restores;
              ALTER TABLE days DROP COLUMN failed_inits;
              ALTER TABLE days DROP COLUMN failed_restores;
              ALTER TABLE environments DROP COLUMN start_ms;
-             DROP VIEW review;
-             DROP VIEW review_wide;
-             DROP VIEW functions_now;
-             ALTER TABLE functions DROP COLUMN decided_mb;
-             ALTER TABLE functions DROP COLUMN decided_arch;
-             ALTER TABLE functions DROP COLUMN billed_days;
-             ALTER TABLE functions DROP COLUMN billed_ms;
-             ALTER TABLE functions DROP COLUMN billed_ms_after;
-             ALTER TABLE functions DROP COLUMN gb_second_usd;
-             CREATE VIEW functions_now AS SELECT function, usd_before FROM functions;
-             CREATE VIEW review_wide AS SELECT * FROM functions_now;
-             CREATE VIEW review AS SELECT * FROM review_wide;
              INSERT INTO functions (id, function, first_ms, heard_ms, last_ms, version, decided_day, policy_mb, to_mb,
                 invocations, usd_before, usd_after) VALUES
                 (1, 'local:restored', 0, 0, 86400000, '7', 1, 256, 256, 9, 4.0, 2.0),
@@ -130,6 +149,35 @@ mod tests {
         // A second time there is nothing to do.
         drop(Store::open(&path, "test").unwrap());
         assert_eq!(starts(&path), wanted);
+    }
+
+    /// A store of version 15 did not keep the time of the day of durations: its days have none, and new days do.
+    #[test]
+    fn days_of_version_15_have_no_hours() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        let old = of_version_15(&path);
+        old.execute_batch(
+            "INSERT INTO functions (id, function, first_ms, heard_ms, last_ms, version)
+                VALUES (1, 'local:f', 0, 0, 86400000, '7');
+             INSERT INTO days (day, function_id, source, memory_mb, version, peak_mb, invocations, errors, timeouts,
+                ooms, at_limit, censored, environments, billed_ms, durations, used)
+                VALUES (1, 1, 0, 512, '7', 90, 1, 0, 0, 0, 0, 0, 1, 5, x'0501', x'')",
+        )
+        .unwrap();
+        drop(Store::open(&path, "test").unwrap());
+        let moved = Connection::open(&path).unwrap();
+        let hours: Vec<u8> = moved
+            .query_row("SELECT hours FROM days", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(hours, [0; 0]);
+        let [size] = Reader::open(&path)
+            .unwrap()
+            .sizes("local:f")
+            .unwrap()
+            .try_into()
+            .unwrap();
+        assert_eq!((size.invocations, size.hours_factor), (1, None));
     }
 
     #[test]

@@ -103,6 +103,8 @@ CREATE TABLE days (
     -- The same of starts that failed or timed out.
     failed_inits    BLOB NOT NULL DEFAULT x'',
     failed_restores BLOB NOT NULL DEFAULT x'',
+    -- Durations by the time of the day: number and summed logarithms of each three hours.
+    hours           BLOB NOT NULL DEFAULT x'',
     PRIMARY KEY (day, function_id, source, memory_mb, version)
 ) WITHOUT ROWID;
 CREATE INDEX days_of_log_groups ON days (source, day) WHERE source >= 16 AND source < 1099511627776;

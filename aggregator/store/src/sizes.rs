@@ -4,11 +4,15 @@
 use std::collections::BTreeMap;
 
 use rightsizer_records::{Arch, Day, Megabytes};
-use rightsizer_rules::power::{Deployment, Durations, FIRST_HOURS, FirstHours, Firsts, SizeUse};
-use rightsizer_rules::window::{DETAIL_DAYS, DaySource, Distribution, OTHER_SIZES};
+use rightsizer_rules::assess::size_hours;
+use rightsizer_rules::power::{
+    Deployment, Durations, FIRST_HOURS, FirstHours, Firsts, SizeHours, SizeUse, match_hours,
+};
+use rightsizer_rules::window::{DETAIL_DAYS, DaySource, Distribution, Hours, OTHER_SIZES};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::columns::{count, megabytes};
+use super::days;
 use super::error::StoreError;
 use super::open::Reader;
 use super::unit::FunctionId;
@@ -17,7 +21,7 @@ use super::unit::FunctionId;
 pub(super) const DAY: &str =
     "SELECT source, memory_mb, version, invocations, errors, timeouts, ooms, billed_ms, cpu_ms,
         cpu_wall_ms, peak_mb, durations, inits, used, firsts, firsts_ms, restores,
-        failed_inits, failed_restores
+        failed_inits, failed_restores, hours
      FROM days WHERE day = ? AND function_id = ? ORDER BY source";
 /// CPU time of fewer milliseconds of durations than this is not a measurement: it has ticks of 10 ms.
 const LEAST_CPU_WALL_MS: u64 = 1000;
@@ -45,6 +49,8 @@ struct Sum {
     first_starts: Distribution,
     later_starts: Distribution,
     used: Distribution,
+    /// Durations by the time of the day.
+    hours: Vec<(Day, Hours)>,
 }
 
 impl Reader {
@@ -81,11 +87,13 @@ impl Reader {
         }
         let architectures = self.architectures(id)?;
         let mut first_hours = self.first_hours(id, sums.watched_since)?;
+        let mut factors = sums.match_hours();
         let used = sums.by.into_iter().map(|(key, sum)| {
             let arch = architectures.get(&key).copied();
             let first_hours = first_hours.remove(&key);
             SizeUse {
                 arch,
+                hours_factor: factors.remove(&key),
                 first_hours: first_hours.and_then(|(first, later)| hours(&first, &later)),
                 ..sum.used(key)
             }
@@ -191,6 +199,25 @@ impl Sums {
     }
 }
 
+impl Sums {
+    /// Returns by which factor the durations of each size change at the hours of all sizes of its version.
+    fn match_hours(&mut self) -> BTreeMap<Key, f64> {
+        let mut versions: BTreeMap<String, (Vec<Megabytes>, Vec<SizeHours>)> = BTreeMap::new();
+        for ((version, size), sum) in &mut self.by {
+            let (sizes, hours) = versions.entry(version.clone()).or_default();
+            sizes.push(*size);
+            let days = std::mem::take(&mut sum.hours);
+            let days = days.iter().map(|(day, hours)| (*day, hours));
+            hours.push(size_hours(days, &sum.durations));
+        }
+        let matched = versions.into_iter().flat_map(|(version, (sizes, hours))| {
+            let factors = sizes.into_iter().zip(match_hours(&hours));
+            factors.filter_map(move |(size, factor)| Some(((version.clone(), size), factor?)))
+        });
+        matched.collect()
+    }
+}
+
 impl Sum {
     fn from(day: Day) -> Self {
         Self {
@@ -214,6 +241,7 @@ impl Sum {
             first_starts: Distribution::default(),
             later_starts: Distribution::default(),
             used: Distribution::default(),
+            hours: Vec::new(),
         }
     }
 
@@ -253,6 +281,7 @@ impl Sum {
         self.failed_inits.merge(&distribution(17)?);
         self.failed_restores.merge(&distribution(18)?);
         self.used.merge(&distribution(13)?);
+        self.hours.push((day, days::hours(row, 19)?));
         Ok(())
     }
 
@@ -293,6 +322,7 @@ impl Sum {
                 mean_ms: self.firsts_ms as f64 / self.firsts as f64,
             }),
             first_hours: None,
+            hours_factor: None,
             arch: None,
         }
     }

@@ -53,6 +53,11 @@ fn add(usage: &mut Usage, day: Day, row: &Row<'_>, version: &str) -> Result<(), 
             restores: &distribution(16)?,
             failed_inits: &distribution(17)?,
             failed_restores: &distribution(18)?,
+            hours: row
+                .get_ref(19)?
+                .as_blob()
+                .map_err(rusqlite::Error::from)?
+                .into(),
         },
     );
     Ok(())
@@ -72,7 +77,7 @@ impl Evidence<'_> {
         let mut statement = self.tx.prepare_cached(
             "SELECT function_id, source, memory_mb, version, invocations, billed_ms, cpu_ms,
                     cpu_wall_ms, durations, errors, timeouts, ooms, crashes, heap_limits, peak_mb, inits,
-                    restores, failed_inits, failed_restores
+                    restores, failed_inits, failed_restores, hours
              FROM days WHERE day = ? AND function_id BETWEEN ? AND ?",
         )?;
         for day in days {

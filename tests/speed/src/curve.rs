@@ -73,6 +73,7 @@ fn at(memory_mb: u32, p50_ms: f64, cores_used: Option<f64>) -> Result<SizeUse> {
         failed_restores: None,
         deployment: None,
         first_hours: None,
+        hours_factor: None,
         firsts: None,
         arch: None,
     })

@@ -5,6 +5,7 @@
 mod assessment;
 mod change;
 mod draft;
+mod hours;
 mod noted;
 mod present;
 mod ruling;
@@ -14,6 +15,7 @@ mod viewpoint;
 pub use assessment::{Around, Assessment, Known, assemble, largest_censored};
 pub use change::{AppliedChange, History};
 pub use draft::{Drafter, NewRecommendation, Proposal};
+pub use hours::size_hours;
 pub use noted::Noted;
 pub use present::{DayAtSize, Sizes};
 pub use ruling::{Rollback, Ruling, rule};

@@ -1,12 +1,14 @@
 //! Adds up the details of some days of some functions.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use rightsizer_records::{Day, Megabytes, Millis};
 
+use super::hours::size_hours;
 use crate::policy::{CpuUse, SizeFacts, SizeHealth, Wrapped};
-use crate::power::start_bound;
-use crate::window::{DaySource, DayStats, Distribution, OTHER_SIZES, WINDOW_DAYS};
+use crate::power::{SizeHours, match_hours, start_bound};
+use crate::window::{DaySource, DayStats, Distribution, Hours, OTHER_SIZES, WINDOW_DAYS};
 
 /// A set of days, none further than `DaySet::REACH` from the first that it may hold.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +56,7 @@ pub struct DayCounts {
 }
 
 /// A row of `days` with what a size is judged by.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SizeDay<'a> {
     /// Its counts.
     pub counts: DayCounts,
@@ -78,6 +80,8 @@ pub struct SizeDay<'a> {
     pub failed_inits: &'a Distribution,
     /// How long restores took that failed, in ms.
     pub failed_restores: &'a Distribution,
+    /// Durations by the time of the day, as bytes: they are only read for a function that had several sizes.
+    pub hours: Cow<'a, [u8]>,
 }
 
 impl DayCounts {
@@ -96,7 +100,7 @@ impl DayCounts {
 
 impl<'a> SizeDay<'a> {
     /// Returns what a size is judged by, of a day.
-    pub(crate) const fn of(day: &'a DayStats) -> Self {
+    pub(crate) fn of(day: &'a DayStats) -> Self {
         Self {
             counts: DayCounts::of(day),
             cpu_ms: day.cpu_ms,
@@ -109,6 +113,7 @@ impl<'a> SizeDay<'a> {
             restores: &day.restores,
             failed_inits: &day.failed_inits,
             failed_restores: &day.failed_restores,
+            hours: Cow::Owned(day.hours.to_bytes()),
         }
     }
 }
@@ -152,6 +157,30 @@ struct SizeUsage {
     health: SizeHealth,
     /// Invocations by day, for those since a change.
     by_day: Vec<(Day, u64)>,
+    /// Durations by the time of the day, as bytes: the days, with the number of bytes of each.
+    hours: (Vec<u8>, Vec<(Day, usize)>),
+}
+
+impl SizeUsage {
+    /// Its hours; `None` if a day's cannot be read.
+    fn hours(&self) -> Option<SizeHours> {
+        let (mut bytes, days) = (
+            self.hours.0.as_slice(),
+            Vec::with_capacity(self.hours.1.len()),
+        );
+        let days = self
+            .hours
+            .1
+            .iter()
+            .try_fold(days, |mut days, (day, length)| {
+                let (of_day, rest) = bytes.split_at_checked(*length)?;
+                bytes = rest;
+                days.push((*day, Hours::from_bytes(of_day).ok()?));
+                Some(days)
+            })?;
+        let days = days.iter().map(|(day, hours)| (*day, hours));
+        Some(size_hours(days, &self.durations))
+    }
 }
 
 impl Usage {
@@ -180,11 +209,28 @@ impl Usage {
                 p95: quantile(0.95)?,
                 p99: quantile(0.99)?,
                 cpu: (s.cpu.wall_ms > 0).then_some(s.cpu),
+                hours_factor: None,
             })
         };
         let mut facts: Vec<SizeFacts> = self.sizes.values().filter_map(facts).collect();
         facts.sort_unstable_by_key(|s| s.memory_mb);
+        self.match_hours(&mut facts);
         facts
+    }
+
+    fn match_hours(&self, facts: &mut [SizeFacts]) {
+        if facts.len() < 2 {
+            return;
+        }
+        let sizes = facts
+            .iter()
+            .filter_map(|facts| self.sizes.get(&facts.memory_mb));
+        let Some(hours) = sizes.map(SizeUsage::hours).collect::<Option<Vec<_>>>() else {
+            return;
+        };
+        for (facts, factor) in facts.iter_mut().zip(match_hours(&hours)) {
+            facts.hours_factor = factor;
+        }
     }
 
     /// Returns whether all, some or none of it comes from files of unknown tools.
@@ -257,6 +303,8 @@ impl Usage {
         health.heap_limits = health.heap_limits.saturating_add(row.heap_limits);
         health.peak_mb = health.peak_mb.max(row.peak_mb);
         size.by_day.push((day, row.counts.invocations));
+        size.hours.0.extend_from_slice(&row.hours);
+        size.hours.1.push((day, row.hours.len()));
     }
 
     fn size(&mut self, memory_mb: Megabytes) -> &mut SizeUsage {
@@ -274,6 +322,7 @@ impl Usage {
             failed_restores: Distribution::default(),
             health: SizeHealth::none(memory_mb),
             by_day: Vec::with_capacity(usize::try_from(WINDOW_DAYS).unwrap_or_default()),
+            hours: (Vec::new(), Vec::new()),
         })
     }
 }

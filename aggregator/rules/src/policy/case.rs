@@ -23,6 +23,7 @@ pub(super) fn size(mb: u32) -> SizeFacts {
             cpu_ms: 5000,
             wall_ms: 500_000,
         }),
+        hours_factor: None,
     }
 }
 

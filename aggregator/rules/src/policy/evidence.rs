@@ -25,7 +25,7 @@ impl FunctionEvidence {
 }
 
 /// One function's window, as the policies look at it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FunctionEvidence {
     /// Size of the environment that started last, or a size applied since.
     pub current_mb: Megabytes,

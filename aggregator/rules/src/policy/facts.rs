@@ -8,7 +8,7 @@ use rightsizer_records::{ApplyMode, Megabytes, Millis, Objective, Timestamp};
 
 /// One memory size of a function as the window saw it (P6: what was measured beats a projection).
 /// Of the version whose traffic is decided on, and of the source that counts on each day (W7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SizeFacts {
     /// The size.
     pub memory_mb: Megabytes,
@@ -24,6 +24,8 @@ pub struct SizeFacts {
     pub p99: Millis,
     /// CPU time, if the layer reported it.
     pub cpu: Option<CpuUse>,
+    /// By which factor its durations change at the hours of all sizes, if hours are known.
+    pub hours_factor: Option<f64>,
 }
 
 /// How the invocations at one memory size ended, in the window (P6). Of the version whose traffic is decided

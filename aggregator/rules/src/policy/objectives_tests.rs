@@ -95,6 +95,7 @@ impl Function {
             p95: millis(2.0 * ms),
             p99: millis(3.0 * ms),
             cpu: self.has_cpu.then_some(cpu),
+            hours_factor: None,
         }
     }
 

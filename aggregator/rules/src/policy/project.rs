@@ -2,7 +2,9 @@
 //!
 //! Two figures, because they serve two purposes. *Expected* follows from the best evidence and
 //! moves the target. *Worst* is what that evidence cannot exclude and limits an automatic step. A
-//! measurement at a size takes precedence over both.
+//! measurement at a size takes precedence over both. Two measured sizes ran at different hours: what is projected is the
+//! worse of the durations as they were measured and as they are at the same hours, so that matching the hours never
+//! makes a size look safer than it was measured.
 
 use rightsizer_records::limits::ONE_VCPU;
 use rightsizer_records::{DurationBasis, Megabytes, Millis};
@@ -149,10 +151,11 @@ impl<'a> Projector<'a> {
 
     fn factors_of(&self, other: &SizeFacts) -> Factors {
         let quotient = |a: Millis, b: Millis| a.as_ms_f64() / b.as_ms_f64().max(0.001);
+        let hours = slower_by_hours(other, self.here);
         Factors {
-            mean: mean_ms(other) / mean_ms(self.here).max(0.001),
-            p95: quotient(other.p95, self.here.p95),
-            p99: quotient(other.p99, self.here.p99),
+            mean: mean_ms(other) / mean_ms(self.here).max(0.001) * hours,
+            p95: quotient(other.p95, self.here.p95) * hours,
+            p99: quotient(other.p99, self.here.p99) * hours,
         }
     }
 
@@ -160,7 +163,8 @@ impl<'a> Projector<'a> {
         let from = self.here.memory_mb;
         let larger = self.measured.iter().find(|m| m.memory_mb > from);
         let slope = larger.map(|larger| {
-            let measured = mean_ms(self.here) / mean_ms(larger).max(0.001);
+            let hours = slower_by_hours(self.here, larger);
+            let measured = mean_ms(self.here) / mean_ms(larger).max(0.001) * hours;
             let by = |measured| by_slope(measured, larger.memory_mb, from, to);
             (by(measured), by(measured * (1.0 + MEASURING_ERROR)), larger)
         });
@@ -186,6 +190,13 @@ impl<'a> Projector<'a> {
             (None, None) => (1.0, cores(from) / cores(to), Basis::Unknown),
         }
     }
+}
+
+/// Returns by which factor the durations at `smaller` ÷ those at `larger` rise if both run at the same hours; 1 if they
+/// fall, or if the hours are not known.
+fn slower_by_hours(smaller: &SizeFacts, larger: &SizeFacts) -> f64 {
+    let factors = smaller.hours_factor.zip(larger.hours_factor);
+    factors.map_or(1.0, |(smaller, larger)| (smaller / larger).max(1.0))
 }
 
 #[expect(

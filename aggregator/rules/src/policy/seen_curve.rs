@@ -101,6 +101,7 @@ fn sizes(seen: &FunctionEvidence) -> Vec<SizeUse> {
             deployment: None,
             first_hours: None,
             firsts: None,
+            hours_factor: facts.hours_factor,
             arch: None,
         }
     };

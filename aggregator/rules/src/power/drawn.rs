@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::curve::{Basis, Model, PowerCurve};
 use super::evidence::SizePoint;
+use super::hours::HoursMatched;
 use super::objective::{Bounds, Candidate, Objective, choose};
 use super::offer::{Offers, offers};
 use super::prior::Prior;
@@ -70,6 +71,9 @@ pub struct Drawn {
     pub best: Best,
     /// Sizes that were measured in production, ascending.
     pub known_sizes: Vec<Megabytes>,
+    /// The sizes of which the hours are matched, ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hours: Vec<HoursMatched>,
     /// The parameters of the curve.
     pub model: Model,
     /// Larger sizes that are worth their cost.
@@ -174,6 +178,7 @@ pub fn draw(function: &str, subject: &Subject<'_>, prior: &Prior) -> Result<Draw
         safe_mb: subject.safe_mb,
         best: best(&points, subject, budget_usd * subject.speed_budget),
         known_sizes: measured.own.clone(),
+        hours: measured.hours,
         model: curve.model(),
         offers,
         points,
@@ -185,6 +190,7 @@ struct Measured {
     points: Vec<SizePoint>,
     /// Sizes measured in production.
     own: Vec<Megabytes>,
+    hours: Vec<HoursMatched>,
     anchor: SizeUse,
 }
 
@@ -206,6 +212,10 @@ impl Measured {
         Some(Self {
             anchor: (*anchor).clone(),
             own: own.iter().map(|size| size.memory_mb).collect(),
+            hours: own
+                .iter()
+                .filter_map(|size| HoursMatched::of(size))
+                .collect(),
             points,
         })
     }

@@ -57,6 +57,12 @@ pub struct SizeUse {
     /// The invocations that waited for a start.
     #[serde(default)]
     pub firsts: Option<Firsts>,
+    /// By which factor its durations change if all sizes of its version had run at the same hours ([`match_hours`]), if
+    /// the hours are known and there is another size. `durations` are as measured.
+    ///
+    /// [`match_hours`]: super::match_hours
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours_factor: Option<f64>,
     /// Processor architecture, if the layer reported it and all environments of this version and size had the same.
     #[serde(default)]
     pub arch: Option<Arch>,
@@ -125,16 +131,18 @@ impl SizeUse {
         self.failures as f64 / self.invocations.max(1) as f64
     }
 
-    /// Returns the point of the curve at this size; `None` if it has too few invocations, or too many failed.
+    /// Returns the point of the curve at this size, at the hours of all sizes; `None` if it has too few invocations, or
+    /// too many failed.
     pub fn point(&self) -> Option<SizePoint> {
         let durations = self.durations?;
         let usual = durations.count >= LEAST_INVOCATIONS && self.failed() < FAILING;
-        (usual && durations.p50_ms > 0.0).then(|| SizePoint {
+        let p50_ms = durations.p50_ms * self.hours_factor.unwrap_or(1.0);
+        (usual && p50_ms > 0.0).then(|| SizePoint {
             invocations: durations.count,
             spread: Some(durations.spread.max(LEAST_SPREAD)),
-            cpu_ms: self.cores_used.map(|cores| cores * durations.p50_ms),
+            cpu_ms: self.cores_used.map(|cores| cores * p50_ms),
             used_mb: self.used_mb,
-            ..SizePoint::new(self.memory_mb, durations.p50_ms)
+            ..SizePoint::new(self.memory_mb, p50_ms)
         })
     }
 
@@ -183,6 +191,7 @@ pub(super) mod tests {
             deployment: None,
             first_hours: None,
             firsts: None,
+            hours_factor: None,
             arch: None,
         }
     }
@@ -199,6 +208,18 @@ pub(super) mod tests {
             (point.p50_ms, point.cpu_ms, point.invocations),
             (200.0, Some(100.0), 14_000)
         );
+    }
+
+    /// 200 ms at its own hours are 150 ms at those of all sizes, of which half are CPU time.
+    #[test]
+    fn a_point_is_of_the_hours_of_all_sizes() {
+        let size = SizeUse {
+            cores_used: Some(0.5),
+            hours_factor: Some(0.75),
+            ..at(512, 200.0)
+        };
+        let point = size.point().unwrap();
+        assert_eq!((point.p50_ms, point.cpu_ms), (150.0, Some(75.0)));
     }
 
     /// 1,399 of 14,000 failures are below a tenth, 1,400 are not.

@@ -3,34 +3,40 @@
 
 use rightsizer_records::{Arch, EnvId, Timestamp};
 
-use super::state_bytes::StateError;
+use super::state_bytes::{StateError, form_of as newest_form};
 use crate::bytes::{In, Out, Unreadable};
 use crate::evidence::FunctionKey;
 use crate::window::{
     DayDelta, DayKey, DaySource, DayStats, Delta, Distribution, EnvironmentKey, EnvironmentState,
-    HighWater, Mark, Newest, SeqMarks, Sighting, UsedCounts,
+    HighWater, Hours, Mark, Newest, SeqMarks, Sighting, UsedCounts,
 };
 
 type Read<T> = Result<T, Unreadable>;
 
-/// The version of the bytes of a delta that has starts of environments, restores, or starts that failed.
-const DELTA_VERSION: u8 = 2;
-/// The version of a delta without them, which earlier releases can read.
+/// The version of the bytes of a delta that has durations by the time of the day.
+const DELTA_VERSION: u8 = 3;
+/// The version of a delta without them that has starts of environments, restores, or starts that failed.
+const STARTS_DELTA_VERSION: u8 = 2;
+/// The version of a delta without all of them. Earlier releases can read it.
 const PLAIN_DELTA_VERSION: u8 = 1;
 
 /// How days and environments are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Form {
     /// Restores count as init; starts that failed, and those of environments, are left out.
     Merged,
     /// All of them are kept apart.
     Apart,
+    /// Durations have the time of the day besides.
+    Hourly,
 }
 
-/// Writes a delta, its function included.
-pub fn delta_to_bytes(delta: &Delta) -> Vec<u8> {
-    let mut out = Out::default();
-    let base = delta.sighting.newest.at;
+/// Returns the version of a delta's bytes and its form: the oldest that has all of it, but none after `newest`.
+fn form_of(delta: &Delta, newest: Form) -> (u8, Form) {
+    let has_hours = delta.days.iter().any(|day| day.stats.hours.count() > 0);
+    if has_hours && newest >= Form::Hourly {
+        return (DELTA_VERSION, Form::Hourly);
+    }
     let is_plain = |day: &DayDelta| {
         let stats = &day.stats;
         let apart = [&stats.restores, &stats.failed_inits, &stats.failed_restores];
@@ -41,11 +47,18 @@ pub fn delta_to_bytes(delta: &Delta) -> Vec<u8> {
         .iter()
         .any(|(_, state)| state.start_ms.is_some());
     let plain = !started && delta.days.iter().all(is_plain);
-    let (version, form) = if plain {
+    if plain || newest == Form::Merged {
         (PLAIN_DELTA_VERSION, Form::Merged)
     } else {
-        (DELTA_VERSION, Form::Apart)
-    };
+        (STARTS_DELTA_VERSION, Form::Apart)
+    }
+}
+
+/// Writes a delta, its function included, so that a release that reads states of `state_version` can read it.
+pub fn delta_to_bytes(delta: &Delta, state_version: u8) -> Vec<u8> {
+    let mut out = Out::default();
+    let base = delta.sighting.newest.at;
+    let (version, form) = form_of(delta, newest_form(state_version));
     out.byte(version);
     out.text(&delta.function.text());
     out.number(delta.source.rank().cast_unsigned());
@@ -80,7 +93,8 @@ pub fn delta_from_bytes(bytes: &[u8]) -> Result<Delta, StateError> {
     let mut read = In(bytes);
     match read.byte() {
         Ok(PLAIN_DELTA_VERSION) => Ok(delta(&mut read, Form::Merged)?),
-        Ok(DELTA_VERSION) => Ok(delta(&mut read, Form::Apart)?),
+        Ok(STARTS_DELTA_VERSION) => Ok(delta(&mut read, Form::Apart)?),
+        Ok(DELTA_VERSION) => Ok(delta(&mut read, Form::Hourly)?),
         Ok(newer) if newer > DELTA_VERSION => Err(StateError::Newer(newer)),
         _ => Err(Unreadable("the version of evidence").into()),
     }
@@ -243,7 +257,7 @@ pub(super) fn write_environment(
             before = mb.0;
         }
     });
-    if form == Form::Apart {
+    if form >= Form::Apart {
         // 0 is none.
         out.number(state.start_ms.map_or(0, |ms| ms.saturating_add(1)));
     }
@@ -293,7 +307,7 @@ pub(super) fn read_environment(
             Ok((rightsizer_records::Megabytes(before), read.small()?))
         })
     })?);
-    if form == Form::Apart {
+    if form >= Form::Apart {
         state.start_ms = read.number()?.checked_sub(1);
     }
     Ok(state)
@@ -319,7 +333,7 @@ fn read_day_key(read: &mut In<'_>) -> Read<DayKey> {
 fn apart(read: &mut In<'_>, form: Form) -> Read<Distribution> {
     match form {
         Form::Merged => Ok(Distribution::default()),
-        Form::Apart => read.distribution(),
+        Form::Apart | Form::Hourly => read.distribution(),
     }
 }
 
@@ -340,7 +354,7 @@ pub(super) fn write_day(out: &mut Out, day: &DayStats, form: Form) {
             out.distribution(&starts);
         }
         Form::Merged => out.distribution(&day.inits),
-        Form::Apart => {
+        Form::Apart | Form::Hourly => {
             out.distribution(&day.inits);
             out.distribution(&day.restores);
             out.distribution(&day.failed_inits);
@@ -348,6 +362,17 @@ pub(super) fn write_day(out: &mut Out, day: &DayStats, form: Form) {
         }
     }
     out.distribution(&day.used);
+    if form == Form::Hourly {
+        out.bytes(&day.hours.to_bytes());
+    }
+}
+
+/// The durations by the time of the day, which earlier forms do not have.
+fn hourly(read: &mut In<'_>, form: Form) -> Read<Hours> {
+    if form < Form::Hourly {
+        return Ok(Hours::default());
+    }
+    Hours::from_bytes(read.bytes()?).map_err(|_| Unreadable("the hours of a day"))
 }
 
 const fn counts_of(day: &DayStats) -> [u64; 15] {
@@ -422,5 +447,6 @@ pub(super) fn read_day(read: &mut In<'_>, form: Form) -> Read<DayStats> {
         failed_inits: apart(read, form)?,
         failed_restores: apart(read, form)?,
         used: read.distribution()?,
+        hours: hourly(read, form)?,
     })
 }

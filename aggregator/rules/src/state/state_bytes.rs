@@ -17,19 +17,21 @@ use crate::lifecycle::Status;
 use crate::window::{DayKey, DaySource, EnvironmentKey, PeakOfDay, Witnesses};
 
 /// The version of the bytes that this release writes, and the newest that it reads.
-pub const STATE_VERSION: u8 = 3;
+pub const STATE_VERSION: u8 = 4;
 
 /// The oldest version of the bytes that can be read and written: it lacks when a function was forgotten, and
 /// the decrease that a peak withdrew.
 pub const OLDEST_STATE_VERSION: u8 = 1;
 /// From this version on, restores from a snapshot are kept apart from init.
 const WITH_RESTORES: u8 = 3;
+/// From this version on, durations have the time of the day.
+const WITH_HOURS: u8 = 4;
 
-const fn form_of(version: u8) -> Form {
-    if version < WITH_RESTORES {
-        Form::Merged
-    } else {
-        Form::Apart
+pub(super) const fn form_of(version: u8) -> Form {
+    match version {
+        ..WITH_RESTORES => Form::Merged,
+        WITH_RESTORES..WITH_HOURS => Form::Apart,
+        WITH_HOURS.. => Form::Hourly,
     }
 }
 

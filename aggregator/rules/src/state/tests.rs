@@ -97,6 +97,8 @@ fn fourteen_full_days_and_twenty_environments_take_less_than_8_kb() {
     let bytes = |environments| full(environments).to_bytes().len();
     let (none, twenty, hundred) = (bytes(1), bytes(20), bytes(100));
     println!("state: {none} bytes with 1 environment, {twenty} with 20, {hundred} with 100");
+    let before = full(20).to_bytes_of(WITHOUT_HOURS).len();
+    println!("without the time of the day of durations: {before} with 20");
     assert!(twenty <= 8192, "{twenty} bytes");
     assert!(
         (hundred - twenty) / 80 <= 64,
@@ -111,12 +113,44 @@ fn a_state_of_a_later_release_is_refused_and_one_cut_off_is_damaged() {
     bytes[0] = STATE_VERSION + 1;
     let error = FunctionState::from_bytes(&bytes).unwrap_err();
     assert_eq!(error, StateError::Newer(STATE_VERSION + 1));
-    insta::assert_snapshot!(error.to_string(), @"state version 4 is not known here (this release reads up to 3). Nothing was changed. hint: run the release that wrote the savepoint, or a later one");
+    insta::assert_snapshot!(error.to_string(), @"state version 5 is not known here (this release reads up to 4). Nothing was changed. hint: run the release that wrote the savepoint, or a later one");
     bytes[0] = STATE_VERSION;
     for length in 0..bytes.len() {
         let cut = FunctionState::from_bytes(&bytes[..length]);
         assert!(matches!(cut, Err(StateError::Damaged(_))), "{length}");
     }
+}
+
+/// The newest version of a state without durations by the time of the day.
+const WITHOUT_HOURS: u8 = 3;
+
+/// A state in the form before, and a delta for a release that reads that, have all but the hours of durations.
+#[test]
+fn a_state_of_an_earlier_version_has_no_hours() {
+    let state = full(1);
+    let hours = |state: &FunctionState| -> Vec<u64> {
+        state.days().map(|(_, day)| day.hours.count()).collect()
+    };
+    assert_eq!(hours(&state), [500; 14]);
+    let again = |version| FunctionState::from_bytes(&state.to_bytes_of(version)).unwrap();
+    assert_eq!(again(STATE_VERSION), state);
+    assert_eq!(hours(&again(WITHOUT_HOURS)), [0; 14]);
+    assert_eq!(
+        again(WITHOUT_HOURS).to_bytes_of(WITHOUT_HOURS),
+        state.to_bytes_of(WITHOUT_HOURS)
+    );
+
+    let delta = fold_reports(&record(1, 0, at("2026-05-01T02:00:00Z"), 50));
+    let again = |version| {
+        let bytes = delta_to_bytes(&delta, version);
+        (bytes[0], delta_from_bytes(&bytes).unwrap())
+    };
+    assert_eq!(again(STATE_VERSION), (3, delta.clone()));
+    let (version, before) = again(WITHOUT_HOURS);
+    assert!(version < 3, "{version}");
+    let reports = |delta: &Delta| (delta.reports, delta.days[0].stats.durations.count());
+    assert_eq!(reports(&before), reports(&delta));
+    assert_eq!(before.days[0].stats.hours.count(), 0);
 }
 
 /// A state of 14 days of which each environment of version 7 was restored: in the form before, restores were among init.

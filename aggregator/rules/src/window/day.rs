@@ -1,8 +1,9 @@
 //! What one UTC day of one function keeps (W2), per memory size, version and source.
 
-use rightsizer_records::{Day, ErrorKind, Megabytes, Millis, Status, is_at_limit};
+use rightsizer_records::{Day, ErrorKind, Megabytes, Millis, Status, Timestamp, is_at_limit};
 
 use super::distribution::Distribution;
+use super::hours::Hours;
 
 /// The source of evidence. The invocations of one kind of source count per function and day, the
 /// first of these that has any (W7): the layer sees every invocation, a subscription most, a log
@@ -127,11 +128,15 @@ pub struct DayStats {
     pub failed_restores: Distribution,
     /// Memory used in MB.
     pub used: Distribution,
+    /// Durations by the time of the day.
+    pub hours: Hours,
 }
 
 /// One invocation's figures, whatever format they came in.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Sample {
+    /// When it was reported; `None` if only the day is known.
+    pub(crate) at: Option<Timestamp>,
     pub(crate) max_used_mb: Option<Megabytes>,
     pub(crate) duration_ms: Option<Millis>,
     pub(crate) billed_ms: Option<Millis>,
@@ -182,6 +187,9 @@ impl DayStats {
         self.billed_ms = self.billed_ms.saturating_add(sample.billed());
         if let Some(duration) = sample.duration_ms {
             self.durations.record(duration.ceil_ms());
+            if let Some(at) = sample.at {
+                self.hours.add(at, duration);
+            }
         }
         if sample.init_ms.is_some() || sample.restore_ms.is_some() {
             self.count_start(sample);
@@ -291,6 +299,7 @@ impl DayStats {
         self.failed_inits.merge(&other.failed_inits);
         self.failed_restores.merge(&other.failed_restores);
         self.used.merge(&other.used);
+        self.hours.merge(&other.hours);
     }
 }
 

@@ -99,13 +99,15 @@ fn add_rows(record: &Reports, delta: &mut Delta, environment: &mut EnvironmentSt
     for ((n, row), ordinal) in record.reports.iter().enumerate().zip(before + 1..) {
         // Rows ascend in what the extension writes; of what does not, a row keeps its status alone.
         let error = errors.next_if(|(of, _)| *of == n);
+        let at = record.t0.plus_ms(row.at_ms);
         let sample = Sample {
+            at: Some(at),
             error: error.map(|(_, error_type)| ErrorKind::of(error_type)),
             ..sample_of(row, restored)
         };
         let duration = sample.duration_ms.map_or(0, Millis::ceil_ms);
         wall = wall.saturating_add(duration);
-        delta.day(key(record.t0.plus_ms(row.at_ms))).count(sample);
+        delta.day(key(at)).count(sample);
         if let Some(used) = row.max_used_mb {
             environment.high_water.note(ordinal, used);
         }
@@ -138,6 +140,7 @@ fn folded_rows(record: &Reports) -> Option<&Folded> {
 /// A row has one figure for its start: a restore, if the environment was `restored` from a snapshot.
 fn sample_of(row: &ReportRow, restored: bool) -> Sample {
     Sample {
+        at: None,
         max_used_mb: row.max_used_mb,
         duration_ms: row.duration_ms,
         billed_ms: row.billed_ms,
@@ -205,7 +208,10 @@ fn sighting(seen: &Observation) -> Sighting {
 }
 
 fn add(seen: &Observation, delta: &mut Delta) {
+    let day = seen.at.day();
     let sample = Sample {
+        // Evidence without a time is of midnight.
+        at: Some(seen.at).filter(|at| *at != day.start()),
         max_used_mb: seen.max_used_mb,
         duration_ms: seen.duration_ms,
         billed_ms: seen.billed_ms.or(seen.duration_ms.map(round_up)),
@@ -216,7 +222,6 @@ fn add(seen: &Observation, delta: &mut Delta) {
         amends: seen.amends,
         failed_start: seen.failed_start,
     };
-    let day = seen.at.day();
     let key = DayKeyRef {
         day,
         memory_mb: seen.memory_mb,

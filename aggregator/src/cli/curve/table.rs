@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use rightsizer_records::Megabytes;
-use rightsizer_rules::power::{Advice, Basis, Drawn, Offer, Point};
+use rightsizer_rules::power::{Advice, Basis, Drawn, HoursMatched, Offer, Point};
 
 use crate::cli::function_report::wrapped;
 use crate::cli::text::short;
@@ -34,9 +34,31 @@ pub(super) fn table(curve: &Drawn) -> String {
         milliseconds(model.cpu_ms),
         model.cores
     );
+    text.push_str(&hours(&curve.hours));
     text.push_str(&objectives(curve));
     text
 }
+
+/// Returns by how much the medians are not those that were measured; empty if no difference would be seen.
+fn hours(matched: &[HoursMatched]) -> String {
+    let seen = |size: &&HoursMatched| (size.factor - 1.0).abs() >= LEAST_SHIFT;
+    let seen = matched.iter().filter(seen).map(|size| {
+        let percent = (size.factor - 1.0) * 100.0;
+        format!("{} MB {percent:+.1} %", size.memory_mb.0)
+    });
+    let seen: Vec<String> = seen.collect();
+    if seen.is_empty() {
+        return seen.concat();
+    }
+    let shifts = seen.join(", ");
+    let what = format!(
+        "All sizes are compared at the same hours, so durations differ from those measured: {shifts}."
+    );
+    wrapped("", "", &what) + "\n"
+}
+
+/// A smaller shift of a median by its hours is not shown.
+const LEAST_SHIFT: f64 = 0.005;
 
 fn line(point: &Point, curve: &Drawn) -> String {
     let ms = |ms: Option<f64>| ms.map_or_else(|| "-".to_owned(), milliseconds);
@@ -285,6 +307,7 @@ pub(in crate::cli) mod tests {
                 failed_restores: None,
                 deployment: None,
                 first_hours: None,
+                hours_factor: None,
                 firsts: None,
                 arch: None,
             }
@@ -406,5 +429,29 @@ pub(in crate::cli) mod tests {
             "{}",
             words[2]
         );
+    }
+
+    /// 0.4 % would not be seen.
+    #[test]
+    fn medians_that_were_shifted_are_named() {
+        let mut curve = curve();
+        let matched = |memory_mb, factor| HoursMatched {
+            memory_mb: Megabytes(memory_mb),
+            factor,
+        };
+        curve.hours = vec![matched(256, 1.0), matched(512, 1.004)];
+        assert!(!table(&curve).contains("hours"));
+        curve.hours = vec![matched(256, 1.004), matched(512, 0.92)];
+        let text = table(&curve);
+        let lines: Vec<&str> = text.lines().collect();
+        let from = lines
+            .iter()
+            .position(|line| line.contains("hours"))
+            .unwrap();
+        let shown = lines[from..from + 2].join("\n");
+        insta::assert_snapshot!(shown, @"
+        All sizes are compared at the same hours, so durations differ from those
+        measured: 512 MB -8.0 %.
+        ");
     }
 }

@@ -50,7 +50,7 @@ fn details_are_kept_for_60_days() {
                 "INSERT INTO days SELECT ?, function_id, source, memory_mb, ?, peak_mb, invocations,
                     errors, crashes, heap_limits, timeouts, ooms, at_limit, censored, environments,
                     billed_ms, cpu_ms, cpu_wall_ms, firsts, firsts_ms, durations, inits, restores, used,
-                    failed_inits, failed_restores
+                    failed_inits, failed_restores, hours
                  FROM days WHERE version = '$LATEST'",
                 rusqlite::params![days_ago(days), name],
             )

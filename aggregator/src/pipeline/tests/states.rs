@@ -10,7 +10,7 @@ use rightsizer_rules::assess::{Proposal, Viewpoint};
 use rightsizer_rules::commands::Action;
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::state::{
-    Closed, Decided, FunctionState, Terms, delta_from_bytes, delta_to_bytes,
+    Closed, Decided, FunctionState, STATE_VERSION, Terms, delta_from_bytes, delta_to_bytes,
 };
 use rightsizer_rules::window::{DayClock, Delta, WINDOW_DAYS};
 
@@ -169,7 +169,7 @@ fn stored_days(case: &Case, key: &FunctionKey, from: Day) -> Vec<String> {
     let mut lines = Vec::new();
     let query = "SELECT day, source, memory_mb, version, peak_mb, invocations, errors, crashes, heap_limits,
             timeouts, ooms, at_limit, censored, environments, billed_ms, cpu_ms, cpu_wall_ms, firsts, firsts_ms,
-            durations, inits, restores, failed_inits, failed_restores, used
+            durations, inits, restores, failed_inits, failed_restores, used, hours
         FROM days WHERE day >= ? AND function_id = (SELECT id FROM functions WHERE function = ?)
         ORDER BY day, source, memory_mb, version";
     let mut statement = store.prepare(query).unwrap();
@@ -177,7 +177,7 @@ fn stored_days(case: &Case, key: &FunctionKey, from: Day) -> Vec<String> {
         .query(rusqlite::params![from.number(), key.text()])
         .unwrap();
     while let Some(row) = rows.next().unwrap() {
-        let all = (0..25).map(|n| format!("{:?}", row.get_ref(n).unwrap()));
+        let all = (0..26).map(|n| format!("{:?}", row.get_ref(n).unwrap()));
         lines.push(all.collect::<Vec<_>>().join(" "));
     }
     let query = "SELECT day, peak_mb, censored_mb FROM peaks
@@ -233,6 +233,8 @@ fn kept_days(state: &FunctionState, from: Day) -> Vec<String> {
             .map(int),
         );
         all.extend(blobs.iter().map(|blob| V::Blob(blob)));
+        let hours = day.hours.to_bytes();
+        all.push(V::Blob(&hours));
         let all = all.iter().map(|value| format!("{value:?}"));
         all.collect::<Vec<_>>().join(" ")
     });
@@ -548,7 +550,7 @@ impl Twins {
         let deltas = prepared.batch.keyed.into_iter().chain(folded);
         deltas
             .map(|delta| {
-                let back = delta_from_bytes(&delta_to_bytes(&delta)).unwrap();
+                let back = delta_from_bytes(&delta_to_bytes(&delta, STATE_VERSION)).unwrap();
                 assert_eq!(back, delta);
                 back
             })

@@ -1,5 +1,7 @@
 //! Tests of `sizes`.
 
+use rightsizer_records::Millis;
+
 use super::*;
 use crate::open::Store;
 
@@ -249,4 +251,42 @@ fn a_size_has_the_architecture_of_its_environments() {
         found,
         wanted.map(|(version, arch)| (version.to_owned(), arch))
     );
+}
+
+/// The hours of `calls` invocations of `ms` each in each hour from `from` to `to` of a day.
+fn timed(store: &mut Store, day: i32, size: u32, (from, to): (i64, i64), calls: u64) {
+    let (mut hours, mut durations) = (Hours::default(), Vec::new());
+    let start = Day::from_number(day).start();
+    for hour in from..to {
+        let ms = if hour < 6 { 160 } else { 100 };
+        durations.push((ms, calls));
+        for _ in 0..calls {
+            hours.add(start.plus_ms(hour * 3_600_000 + 1), Millis::from_ms(ms));
+        }
+    }
+    put(store, day, 0, size, "$LATEST", &durations);
+    let unit = store.begin().unwrap();
+    let set = "UPDATE days SET hours = ? WHERE day = ? AND memory_mb = ?";
+    unit.tx
+        .execute(set, params![hours.to_bytes(), day, size])
+        .unwrap();
+    unit.commit().unwrap();
+}
+
+/// In the night it takes 160 ms, later 100. 1024 MB only ran in a night; at the hours of both it takes 100 ms as well.
+#[test]
+fn sizes_are_compared_at_the_same_hours() {
+    let (dir, mut store) = store();
+    for day in 19_993..20_000 {
+        timed(&mut store, day, 512, (0, 24), 2);
+    }
+    timed(&mut store, 20_000, 1024, (0, 6), 2);
+    let [small, large] = sizes(&dir).try_into().unwrap();
+    let p50 = |size: &SizeUse| size.durations.unwrap().p50_ms;
+    assert!((p50(&large) / p50(&small) - 1.6).abs() < 0.02);
+    let factors = large.hours_factor.unwrap() / small.hours_factor.unwrap();
+    assert!((factors * 1.6 - 1.0).abs() < 0.015, "{factors}");
+    // A day without hours, as in an older store: 48 of 384 invocations ran at unknown hours.
+    put(&mut store, 19_992, 0, 512, "$LATEST", &[(100, 48)]);
+    assert!(sizes(&dir).iter().all(|size| size.hours_factor.is_none()));
 }

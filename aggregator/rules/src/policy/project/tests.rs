@@ -162,4 +162,36 @@ proptest! {
         prop_assert!(by_slope(measured, larger, from, large) + eps >= 1.0);
         prop_assert!(by_slope(measured, larger, from, small) <= cores(from) / cores(small) + eps);
     }
+
+    /// The same hours never make a projection, and so a size, better than what was measured.
+    #[test]
+    fn p6_matched_hours_only_make_it_worse(
+        mean in proptest::array::uniform3(0.3_f64..3.0), tail in proptest::array::uniform3(0.3_f64..3.0),
+        hours in proptest::array::uniform3(0.5_f64..2.0), cpu in 0_u64..600_000, has_cpu in any::<bool>(),
+        to in 128_u32..1500,
+    ) {
+        let sizes = |matched: bool| {
+            [0, 1, 2].map(|n| {
+                let cpu = CpuUse { cpu_ms: cpu, wall_ms: 500_000 };
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds")]
+                let billed_ms = (500_000.0 * mean[n]) as u64;
+                SizeFacts {
+                    billed_ms,
+                    p95: Millis::from_ms_f64((200.0 * tail[n]).round()).unwrap(),
+                    p99: Millis::from_ms_f64((400.0 * tail[n]).round()).unwrap(),
+                    cpu: has_cpu.then_some(cpu),
+                    hours_factor: matched.then_some(hours[n]),
+                    ..super::super::case::size([512, 1500, 2048][n])
+                }
+            })
+        };
+        let projected = |matched| project(&sizes(matched), mb(1500), mb(to)).unwrap();
+        let (measured, matched) = (projected(false), projected(true));
+        let all = |factors: Factors| [factors.mean, factors.p95, factors.p99];
+        for (measured, matched) in [(measured.expected, matched.expected), (measured.worst, matched.worst)] {
+            for (measured, matched) in all(measured).into_iter().zip(all(matched)) {
+                prop_assert!(matched + 1e-9 >= measured, "{matched} {measured}");
+            }
+        }
+    }
 }

@@ -222,6 +222,39 @@ fn p6_a_measured_size_beats_a_projection() {
     assert_eq!(mb(case.decide().target_mb), 300);
 }
 
+/// The same, if 512 ran at hours at which everything takes three times as long: it was that slow, so it is not safer. If
+/// it ran at hours at which everything takes a third, it is three times as slow at the same hours.
+#[test]
+fn p6_hours_never_make_a_measured_size_safer_but_may_make_it_less_safe() {
+    let case = |p95: u64, factor: f64| {
+        let mut case = Case::new(1024, &[200; 14]);
+        case.0.sizes[0].hours_factor = Some(1.0);
+        case.0.sizes.insert(
+            0,
+            SizeFacts {
+                p95: Millis::from_ms(p95),
+                hours_factor: Some(factor),
+                ..size(512)
+            },
+        );
+        mb(case.decide().target_mb)
+    };
+    assert_eq!([case(600, 1.0), case(600, 1.0 / 3.0)], [513, 513]);
+    assert_eq!([case(200, 1.0), case(200, 3.0)], [300, 513]);
+}
+
+/// At the hours of both sizes 1500 MB are as much faster as they may be: 1.5 times. So it only computes, and a smaller
+/// size saves nothing.
+#[test]
+fn p6_the_slope_is_that_of_the_same_hours_if_it_is_steeper() {
+    let mut case = half_computing();
+    case.0.sizes[0].hours_factor = Some(1.0);
+    case.0.sizes[1].hours_factor = Some(0.8);
+    assert_eq!(mb(case.decide().target_mb), 1000);
+    case.0.sizes[1].hours_factor = Some(1.25);
+    assert_eq!(mb(case.decide().target_mb), 667);
+}
+
 /// No faster, no cheaper: measured at 512 each invocation takes 2.1 times the time.
 #[test]
 fn p6_a_size_that_costs_more_is_none() {

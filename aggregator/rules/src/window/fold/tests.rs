@@ -57,6 +57,49 @@ fn merged(records: &[Reports]) -> (BTreeMap<DayKey, DayStats>, EnvironmentState)
     (days, environment.unwrap())
 }
 
+/// Rows at 05:59:59.999 and 06:00: the second and the third part of the day. A line without a time is of midnight, and
+/// may have run at any time of the day.
+#[test]
+fn durations_have_the_time_of_the_day_if_it_is_known() {
+    let record = record(0, "2026-01-31T05:59:59.999Z", &[(0, 90), (1, 90), (2, 90)]);
+    let stats = fold_reports(&record).days.remove(0).stats;
+    let parts: Vec<(usize, f64)> = stats
+        .hours
+        .parts()
+        .map(|(part, count, _)| (part, count))
+        .collect();
+    assert_eq!(parts, [(1, 1.0), (2, 2.0)]);
+    let line = |at: &str| {
+        let line = Observation {
+            function: std::rc::Rc::new(FunctionKey::Local("f".to_owned())),
+            version: "$LATEST".into(),
+            at: Timestamp::parse(at).unwrap(),
+            memory_mb: Megabytes(256),
+            max_used_mb: Some(Megabytes(90)),
+            duration_ms: Some(Millis::from_ms(10)),
+            billed_ms: None,
+            status: Status::Ok,
+            error: None,
+            init_ms: None,
+            restore_ms: None,
+            environment: None,
+            arch: None,
+            event_id: None,
+            cpu_ms: None,
+            wrapped: false,
+            amends: false,
+            failed_start: false,
+        };
+        let stats = fold_observation(&line, DaySource::Import)
+            .days
+            .remove(0)
+            .stats;
+        (stats.durations.count(), stats.hours.count())
+    };
+    assert_eq!(line("2026-01-31T00:00:00.001Z"), (1, 1));
+    assert_eq!(line("2026-01-31T00:00:00Z"), (1, 0));
+}
+
 /// The first row of a record has the figure of its environment's start.
 #[test]
 fn the_start_of_a_restored_environment_is_a_restore() {
