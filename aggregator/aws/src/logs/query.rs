@@ -3,12 +3,17 @@
 /// The most rows that a query answers: as many, and some may be missing.
 pub(crate) const QUERY_ROWS: i32 = 10_000;
 
-/// Reports alone, as text and as JSON, for subscriptions: any of the two phrases.
-pub const REPORT_PATTERN: &str = r#"?"REPORT RequestId:" ?"platform.report""#;
+/// Reports, and the platform's lines about starts, which no report shows if they failed; as text and as JSON, for
+/// subscriptions: any of these phrases. Phrases of which one is enough cannot be combined with others that have to be
+/// there, so what succeeded comes too: lines of snapshots and of provisioned concurrency.
+pub const REPORT_PATTERN: &str = r#"?"REPORT RequestId:" ?"platform.report" ?"INIT_REPORT Init Duration:" ?"RESTORE_REPORT Restore Duration:" ?"platform.initReport" ?"platform.restoreReport""#;
 
-/// Reports, and the platform's lines about runtimes that ended and about starts, for `FilterLogEvents`: the
-/// report of an older log does not show that its runtime was killed, and none shows starts that failed.
-pub(super) const ENDINGS_PATTERN: &str = r#"?"REPORT RequestId:" ?"platform.report" ?"Error: Runtime exited" ?"INIT_REPORT Init Duration:" ?"RESTORE_REPORT Restore Duration:" ?"platform.initReport" ?"platform.restoreReport""#;
+/// The pattern of subscriptions of an earlier release: reports alone.
+pub(crate) const REPORTS_ALONE_PATTERN: &str = r#"?"REPORT RequestId:" ?"platform.report""#;
+
+/// The same as [`REPORT_PATTERN`], and the platform's lines about runtimes that ended, for `FilterLogEvents`: the
+/// report of an older log does not show that its runtime was killed.
+pub(super) const ENDINGS_PATTERN: &str = r#"?"REPORT RequestId:" ?"platform.report" ?"INIT_REPORT Init Duration:" ?"RESTORE_REPORT Restore Duration:" ?"platform.initReport" ?"platform.restoreReport" ?"Error: Runtime exited""#;
 
 /// Reports added up by group, day, size, version and end. Text has its figures in the fields that the
 /// service finds by itself (sizes in decimal bytes), JSON in `record.metrics` (in MB); the keys `…Near`
