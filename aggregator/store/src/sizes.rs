@@ -51,7 +51,8 @@ impl Reader {
     /// Returns what each version of a function did at each size, in the days that are remembered in detail. Days
     /// before its code changed are left out, and so are those before a person cleared its sizes: its need has changed,
     /// so it did other work then, and durations of different work cannot be compared. Of a day, only the kind of
-    /// source that counts is included (W7).
+    /// source that counts is included (W7). The layer sees no start that failed: on its days, these come from the first
+    /// of the other kinds.
     pub fn sizes(&self, function: &str) -> Result<Vec<SizeUse>, StoreError> {
         let head = "SELECT id, last_ms / 86400000, coalesce(cleared_day, -1), first_ms / 86400000
              FROM functions WHERE function = ?";
@@ -71,11 +72,15 @@ impl Reader {
         };
         for day in from..=last {
             let mut rows = statement.query(params![day, id])?;
-            let mut counting = None;
+            let (mut counting, mut failed_by) = (None, None);
+            let layer = DaySource::kind(DaySource::Layer.rank());
             while let Some(row) = rows.next()? {
-                let kind = DaySource::kind(row.get(0)?);
-                if *counting.get_or_insert(kind) == kind {
-                    sums.add(Day::from_number(day), row)?;
+                let (kind, day) = (DaySource::kind(row.get(0)?), Day::from_number(day));
+                let counted = *counting.get_or_insert(kind);
+                if counted == kind {
+                    sums.add(day, row)?;
+                } else if counted == layer && *failed_by.get_or_insert(kind) == kind {
+                    sums.add_failed(day, row)?;
                 }
             }
         }
@@ -191,6 +196,30 @@ impl Sums {
     }
 }
 
+impl Sums {
+    /// Adds the starts of a row that failed, and nothing else.
+    fn add_failed(&mut self, day: Day, row: &Row<'_>) -> Result<(), StoreError> {
+        let (memory_mb, version) = (megabytes(row.get(1)?), row.get::<_, String>(2)?);
+        let (inits, restores) = (distribution(row, 17)?, distribution(row, 18)?);
+        if memory_mb == OTHER_SIZES || inits.count() + restores.count() == 0 {
+            return Ok(());
+        }
+        let sum = self.by.entry((version, memory_mb));
+        let sum = sum.or_insert_with(|| Sum::from(day));
+        sum.failed_inits.merge(&inits);
+        sum.failed_restores.merge(&restores);
+        Ok(())
+    }
+}
+
+/// The histogram in a column of [`DAY`].
+fn distribution(row: &Row<'_>, column: usize) -> Result<Distribution, StoreError> {
+    let bytes = row.get_ref(column)?.as_blob();
+    Ok(Distribution::from_bytes(
+        bytes.map_err(rusqlite::Error::from)?,
+    )?)
+}
+
 impl Sum {
     fn from(day: Day) -> Self {
         Self {
@@ -220,10 +249,7 @@ impl Sum {
     /// Adds a row; `deployed` if its version appeared on this day.
     fn add(&mut self, day: Day, row: &Row<'_>, deployed: bool) -> Result<(), StoreError> {
         let number = |n: usize| -> rusqlite::Result<u64> { Ok(count(row.get(n)?)) };
-        let distribution = |n: usize| -> Result<Distribution, StoreError> {
-            let bytes = row.get_ref(n)?.as_blob().map_err(rusqlite::Error::from)?;
-            Ok(Distribution::from_bytes(bytes)?)
-        };
+        let distribution = |column| distribution(row, column);
         self.last_day = day;
         for (sum, column) in [
             (&mut self.invocations, 3),

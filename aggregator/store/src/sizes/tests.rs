@@ -122,6 +122,26 @@ fn only_what_counts_is_added() {
     );
 }
 
+/// On a day of the layer, which sees no start that failed, these are those of the subscription; those that a file has of
+/// the same day are the same ones.
+#[test]
+fn starts_that_failed_come_from_logs_on_days_of_the_layer() {
+    let (dir, mut store) = store();
+    let sources = [DaySource::Layer, DaySource::Subscription, DaySource::Import];
+    for source in sources.map(DaySource::rank) {
+        put(&mut store, 20_000, source, 512, "$LATEST", &[(100, 30)]);
+    }
+    let unit = store.begin().unwrap();
+    let failed = "UPDATE days SET failed_inits = ? WHERE source > 0";
+    unit.tx
+        .execute(failed, [histogram(&[(10_000, 3)])])
+        .unwrap();
+    unit.commit().unwrap();
+    let [size] = sizes(&dir).try_into().unwrap();
+    let counts = (size.invocations, size.starts.unwrap().count);
+    assert_eq!((counts, size.failed_inits.unwrap().count), ((30, 2), 3));
+}
+
 /// Version 7 appears on a day on which starts take 900 ms, and 300 ms on the next. Version 6 was there on the first
 /// day that is looked at, and `$LATEST` changes its code in place.
 #[test]
