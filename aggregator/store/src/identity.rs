@@ -10,7 +10,7 @@ use super::error::StoreError;
 /// Marks our files among SQLite databases (`PRAGMA application_id`): "RSZR".
 pub(super) const APPLICATION_ID: i64 = 0x5253_5a52;
 /// The version of the schema (`PRAGMA user_version`).
-pub const SCHEMA_VERSION: i64 = 15;
+pub const SCHEMA_VERSION: i64 = 16;
 /// The version of the first release. Lower versions are refused; a store of this or a later one is moved.
 pub(super) const FIRST_RELEASED: i64 = 14;
 

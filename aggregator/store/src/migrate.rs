@@ -5,7 +5,7 @@ use rusqlite::Transaction;
 use super::identity::FIRST_RELEASED;
 
 /// The steps, each from one version to the next; the first begins at [`FIRST_RELEASED`].
-const STEPS: [&str; 1] = [TO_15];
+const STEPS: [&str; 2] = [TO_15, TO_16];
 
 /// Restores from a snapshot get a column of their own. Before, only the configuration distinguished them: the starts of
 /// published versions are taken for restores if the function has SnapStart, and all others for init, for which the
@@ -19,6 +19,9 @@ UPDATE days SET restores = inits, inits = x''
     WHERE version NOT IN ('$LATEST', 'other') AND inits <> x'' AND function_id IN
         (SELECT f.id FROM functions f JOIN inventory i ON i.function = f.function WHERE i.snap_start);
 ";
+
+/// The time at which code changed was not kept, so of the earlier changes it stays unknown.
+const TO_16: &str = "ALTER TABLE inventory ADD COLUMN code_ms INTEGER;";
 
 /// Applies all steps after version `found`.
 pub(super) fn migrate(tx: &Transaction<'_>, found: i64) -> rusqlite::Result<()> {
@@ -49,6 +52,7 @@ mod tests {
              ALTER TABLE days DROP COLUMN failed_inits;
              ALTER TABLE days DROP COLUMN failed_restores;
              ALTER TABLE environments DROP COLUMN start_ms;
+             ALTER TABLE inventory DROP COLUMN code_ms;
              INSERT INTO functions (id, function, first_ms, heard_ms, last_ms, version) VALUES
                 (1, 'local:restored', 0, 0, 86400000, '7'), (2, 'local:plain', 0, 0, 86400000, '7');
              INSERT INTO days (day, function_id, source, memory_mb, version, peak_mb, invocations, errors, timeouts,

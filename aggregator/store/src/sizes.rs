@@ -86,6 +86,7 @@ impl Reader {
         }
         let architectures = self.architectures(id)?;
         let mut first_hours = self.first_hours(id, sums.watched_since)?;
+        first_hours.extend(self.first_hours_of_latest(id)?);
         let used = sums.by.into_iter().map(|(key, sum)| {
             let arch = architectures.get(&key).copied();
             let first_hours = first_hours.remove(&key);
@@ -119,7 +120,7 @@ impl Reader {
 impl Reader {
     /// The starts in the first hours after each version appeared, and later ones. Environments have a start of their
     /// own, and the first of a version's shows when it appeared. A version that was there on the first day that is looked
-    /// at may have been deployed long before, and `$LATEST` changes its code in place.
+    /// at may have been deployed long before.
     fn first_hours(
         &self,
         id: FunctionId,
@@ -150,6 +151,33 @@ impl Reader {
                 later
             };
             of.record(count(start));
+        }
+        Ok(starts)
+    }
+
+    /// The same of `$LATEST`, whose code changes in place: the inventory shows when it did so last. What started before
+    /// that is of other code.
+    fn first_hours_of_latest(
+        &self,
+        id: FunctionId,
+    ) -> Result<BTreeMap<Key, (Distribution, Distribution)>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT e.memory_mb, e.first_ms - i.code_ms, e.start_ms FROM environments e
+             JOIN functions f ON f.id = e.function_id JOIN inventory i ON i.function = f.function
+             WHERE e.function_id = ? AND e.version = '$LATEST' AND e.first_ms >= i.code_ms AND e.start_ms IS NOT NULL",
+        )?;
+        let mut rows = statement.query([id])?;
+        let mut starts: BTreeMap<Key, (Distribution, Distribution)> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let key = (LATEST.to_owned(), megabytes(row.get(0)?));
+            let (first, later) = starts.entry(key).or_default();
+            let after: i64 = row.get(1)?;
+            let of = if after < FIRST_HOURS * HOUR_MS {
+                first
+            } else {
+                later
+            };
+            of.record(count(row.get(2)?));
         }
         Ok(starts)
     }

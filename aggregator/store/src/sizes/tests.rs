@@ -176,7 +176,8 @@ fn the_day_of_a_deployment_is_apart() {
 }
 
 /// Version 7 appears with an environment that takes 8 s to start. A second one within two hours takes 7 s, the third, two hours
-/// after the first, 1 s. Of version 6 it is not known when it was deployed, and `$LATEST` changes in place.
+/// after the first, 1 s. Of version 6 it is not known when it was deployed. `$LATEST` changes in place: the inventory saw that its
+/// code changed at the time of its second environment.
 #[test]
 fn the_first_hours_after_a_deployment_are_apart() {
     let (dir, mut store) = store();
@@ -197,8 +198,10 @@ fn the_first_hours_after_a_deployment_are_apart() {
         ("d", "7", begin + 2 * HOUR_MS, None),
         ("e", "6", old, Some(8_000)),
         ("f", "6", old + 3 * HOUR_MS, Some(1_000)),
-        ("g", "$LATEST", begin, Some(8_000)),
-        ("h", "$LATEST", begin + 3 * HOUR_MS, Some(1_000)),
+        ("g", "$LATEST", begin - 1, Some(400)),
+        ("h", "$LATEST", begin, Some(8_000)),
+        ("i", "$LATEST", begin + 2 * HOUR_MS - 1, Some(8_000)),
+        ("j", "$LATEST", begin + 2 * HOUR_MS, Some(1_000)),
     ] {
         unit.tx
             .execute(
@@ -222,6 +225,20 @@ fn the_first_hours_after_a_deployment_are_apart() {
         (by("6").first_hours, by("$LATEST").first_hours),
         (None, None)
     );
+    let unit = store.begin().unwrap();
+    unit.tx
+        .execute(
+            "INSERT INTO inventory (function, memory_mb, timeout_s, arch, package, layers, log_group, edge_replica,
+                managed_instances, snap_start, seen_ms, code_ms)
+             VALUES ('local:f', 512, 3, 'arm64', 'image', '[]', '', 0, 0, 0, 0, ?)",
+            [begin],
+        )
+        .unwrap();
+    unit.commit().unwrap();
+    let found = sizes(&dir);
+    let latest = found.iter().find(|size| size.version == "$LATEST").unwrap();
+    let hours = latest.first_hours.unwrap();
+    assert_eq!((hours.first.count, hours.later.count), (2, 1));
 }
 
 #[test]
