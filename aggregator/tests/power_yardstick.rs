@@ -195,7 +195,7 @@ fn an_unusable_input_has_a_reason_and_a_hint() {
         (
             "1",
             "",
-            "is empty; expected a header with function, memory_mb and duration_ms",
+            "error: standard input: it is empty; expected a header with function, memory_mb and duration_ms",
         ),
         ("1", "function,memory_mb\nf,128\n", "duration_ms is not in"),
         (
@@ -224,6 +224,16 @@ fn an_unusable_input_has_a_reason_and_a_hint() {
     for arguments in [&["--known", "0"][..], &[], &["--known", "x"]] {
         assert_eq!(simulate(arguments, &fleet()).status.code(), Some(2));
     }
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["simulate", "--known", "1", "--power"];
+    let output = Command::new(env!("CARGO_BIN_EXE_rightsizer"))
+        .args(arguments)
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let err = text(output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert_eq!(err.matches("Is a directory").count(), 1, "{err}");
 }
 
 /// Ten times as slow with twice the memory: no prediction rests on both. They are listed as noise.

@@ -50,6 +50,6 @@ resource "aws_cloudwatch_log_account_policy" "subscription" {
     DestinationArn = aws_kinesis_stream.reports.arn
     RoleArn        = aws_iam_role.subscription.arn
     Distribution   = "Random"
-    FilterPattern  = "?\"REPORT RequestId:\" ?\"platform.report\""
+    FilterPattern  = "?\"REPORT RequestId:\" ?\"platform.report\" ?\"INIT_REPORT Init Duration:\" ?\"RESTORE_REPORT Restore Duration:\" ?\"platform.initReport\" ?\"platform.restoreReport\""
   })
 }

@@ -1,5 +1,6 @@
 //! The settings of a job.
 
+use rightsizer_formats::WaitingStarts;
 use rightsizer_formats::intake::{Accept, BadRule};
 use rightsizer_formats::states::BadLine;
 use rightsizer_rules::inventory::Home;
@@ -19,6 +20,8 @@ pub struct Engine {
     pub(crate) mode: ClockMode,
     /// The version of the states that it writes.
     pub(crate) state_version: u8,
+    /// Starts that failed, and whose report comes in another record.
+    pub(crate) waiting: WaitingStarts,
 }
 
 /// The part of `rightsizer.toml` that the rules read. The aggregator, which checks the whole file, is started with the
@@ -128,6 +131,7 @@ impl Engine {
             },
             state_version,
             settings,
+            waiting: WaitingStarts::default(),
         })
     }
 

@@ -73,6 +73,7 @@ impl Engine {
                 whose: Whose {
                     home: self.home.as_ref(),
                     owners: std::sync::Arc::default(),
+                    waiting: self.waiting.clone(),
                 },
                 intake: Intake {
                     accept: &self.accept,

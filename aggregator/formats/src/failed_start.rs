@@ -3,6 +3,7 @@
 //! invocation that waited for the start, which follows in the same log stream.
 
 use std::collections::VecDeque;
+use std::mem::take;
 use std::rc::Rc;
 
 use rightsizer_records::{EnvId, Millis, Timestamp};
@@ -12,6 +13,7 @@ use super::endings::remember;
 use super::figures::Invocation;
 use super::message::Spot;
 use super::report_line;
+use super::waiting_starts::WaitingStarts;
 
 /// How the platform's lines about starts begin.
 const INIT_LINE: &str = "INIT_REPORT ";
@@ -38,16 +40,19 @@ pub(super) struct FailedStart {
 struct Waiting {
     function: Rc<FunctionKey>,
     environment: Option<EnvId>,
-    start: FailedStart,
-    at: Option<Timestamp>,
-    event: Option<u64>,
+    counted: Counted,
 }
 
 /// The starts that failed in what was read so far of one input, and whose size is not known yet.
 #[derive(Default)]
-pub(super) struct FailedStarts(VecDeque<Waiting>);
+pub(super) struct FailedStarts {
+    own: VecDeque<Waiting>,
+    /// Those of other records of the same streams.
+    others: Option<WaitingStarts>,
+}
 
 /// What is counted of a start that failed.
+#[derive(Debug)]
 pub(super) struct Counted {
     pub(super) start: FailedStart,
     pub(super) at: Option<Timestamp>,
@@ -91,21 +96,50 @@ pub(super) fn is_event(text: &str) -> bool {
         && (text.contains("\"platform.initReport\"") || text.contains("\"platform.restoreReport\""))
 }
 
+impl Counted {
+    /// Whether it failed before a report at this time. A time that is missing excludes nothing.
+    pub(super) fn is_before(&self, reported: Option<Timestamp>) -> bool {
+        self.at
+            .zip(reported)
+            .is_none_or(|(failed, reported)| failed <= reported)
+    }
+}
+
 impl FailedStarts {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Continues with the starts that wait since other records of a stream.
+    pub(super) fn since(&mut self, others: WaitingStarts) {
+        self.others = Some(others);
+    }
+
+    /// Leaves what waits at the end of a record to the next ones. Without a log stream, another record shows nothing
+    /// about it.
+    pub(super) fn leave(&mut self) {
+        let Some(others) = &self.others else { return };
+        for waiting in self.own.drain(..) {
+            if let Some(environment) = waiting.environment {
+                others.keep((*waiting.function).clone(), environment, waiting.counted);
+            }
+        }
+    }
+
+    /// Whether one may have failed before a report of this environment.
+    pub(super) fn may_have(&self, environment: Option<EnvId>) -> bool {
+        let has = |others: &WaitingStarts| environment.is_some_and(|env| others.has(env));
+        !self.own.is_empty() || self.others.as_ref().is_some_and(has)
     }
 
     /// Keeps a start until the report of its environment.
     pub(super) fn keep(&mut self, spot: Spot<'_>, start: FailedStart) {
         remember(
-            &mut self.0,
+            &mut self.own,
             Waiting {
                 function: spot.origin.function.clone(),
                 environment: spot.origin.environment,
-                start,
-                at: spot.at,
-                event: spot.event,
+                counted: Counted {
+                    start,
+                    at: spot.at,
+                    event: spot.event,
+                },
             },
         );
     }
@@ -113,23 +147,23 @@ impl FailedStarts {
     /// The starts that failed before a report of the environment of `spot`. If the report has the duration of one of them
     /// as that of its own start, it is left out there, so that it counts once.
     pub(super) fn before(&mut self, spot: Spot<'_>, report: &mut Invocation) -> Vec<Counted> {
+        let Spot { origin, at, .. } = spot;
         let mut found = Vec::new();
-        self.0.retain(|waiting| {
-            let same = waiting.function == spot.origin.function
-                && waiting.environment == spot.origin.environment
-                && waiting
-                    .at
-                    .zip(spot.at)
-                    .is_none_or(|(failed, reported)| failed <= reported);
-            if same {
-                found.push(Counted {
-                    start: waiting.start,
-                    at: waiting.at.or(spot.at),
-                    event: waiting.event,
-                });
-            }
-            !same
-        });
+        if let (Some(others), Some(environment)) = (&self.others, origin.environment) {
+            found = others.take(&origin.function, environment, at);
+        }
+        let is_its_own = |waiting: &Waiting| {
+            waiting.function == origin.function
+                && waiting.environment == origin.environment
+                && waiting.counted.is_before(at)
+        };
+        let (own, left) = take(&mut self.own).into_iter().partition(is_its_own);
+        self.own = left;
+        let own: VecDeque<Waiting> = own;
+        found.extend(own.into_iter().map(|waiting| waiting.counted));
+        for counted in &mut found {
+            counted.at = counted.at.or(at);
+        }
         for Counted { start, .. } in &found {
             let own = match start.kind {
                 Kind::Init => &mut report.init_ms,
@@ -253,6 +287,56 @@ mod tests {
             .map(|one| (one.memory_mb.0, one.failed_start))
             .collect();
         let wanted = [(512, false), (1024, true), (1024, false), (512, false)];
+        assert_eq!(seen, wanted);
+    }
+
+    /// A subscription delivers the attempt in one record and the report in a later one. The report of another log
+    /// stream between the two is not of this start, and a repeated delivery of the report finds it counted.
+    #[test]
+    fn a_start_waits_for_the_report_in_another_record() {
+        let (waiting, mut seen) = (WaitingStarts::default(), Vec::new());
+        let mut deliver = |stream: &str, message: &str| {
+            let payload = serde_json::json!({"messageType": "DATA_MESSAGE", "owner": "123456789012",
+                "logGroup": "/aws/lambda/checkout", "logStream": format!("2026/01/31/[7]{stream}"),
+                "logEvents": [{"id": message, "timestamp": 1_769_850_000_000_i64, "message": message}]});
+            let mut sink = |item| {
+                if let Item::Evidence {
+                    evidence: Evidence::Observation(one),
+                    ..
+                } = item
+                {
+                    let init = one.init_ms.map(Millis::ceil_ms);
+                    seen.push((
+                        one.memory_mb.0,
+                        one.failed_start,
+                        init,
+                        one.event_id.is_some(),
+                    ));
+                }
+                Ok::<(), ()>(())
+            };
+            let record = payload.to_string();
+            crate::read_record(record.as_bytes(), &hints(), &waiting, &mut sink).unwrap();
+        };
+        let report = |mb: u32| {
+            format!(
+                "REPORT RequestId: {mb}\tDuration: 3.00 ms\tBilled Duration: 3 ms\tMemory Size: {mb} MB\tMax Memory Used: 90 MB\t\
+                Init Duration: 10009.13 ms"
+            )
+        };
+        deliver(
+            "aa",
+            "INIT_REPORT Init Duration: 10009.13 ms\tPhase: init\tStatus: timeout",
+        );
+        deliver("bb", &report(512));
+        deliver("aa", &report(1024));
+        deliver("aa", &report(1024));
+        let wanted = [
+            (512, false, Some(10_010), true),
+            (1024, true, Some(10_010), true),
+            (1024, false, None, true),
+            (1024, false, Some(10_010), true),
+        ];
         assert_eq!(seen, wanted);
     }
 

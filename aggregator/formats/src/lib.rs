@@ -48,6 +48,7 @@ mod telemetry;
 mod text;
 mod times;
 pub mod tuning;
+mod waiting_starts;
 mod wrapped;
 
 pub use budget::Overspent;
@@ -61,3 +62,4 @@ pub use output::Format;
 pub use piece::{PieceRead, Pieces, comes_in_pieces, read_piece, read_rest};
 pub use read::{ReadError, RecordRead, Summary, read, read_and_watch, read_record};
 pub use report::{ImportReport, MAX_LISTED, Refusal};
+pub use waiting_starts::WaitingStarts;

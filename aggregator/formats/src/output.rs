@@ -242,7 +242,7 @@ impl<'a> Output<'a> {
         reported: Invocation,
     ) -> Result<(), Stopped> {
         let mut reported = self.endings.explained(id, spot.origin, reported);
-        if !self.endings.starts.is_empty() {
+        if self.endings.starts.may_have(spot.origin.environment) {
             self.failed_starts(spot, &mut reported)?;
         }
         if let Some(id) = id.filter(|_| Endings::may_turn_out(&reported)) {

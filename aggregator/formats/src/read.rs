@@ -17,6 +17,7 @@ use super::lines::{Line, Lines, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES};
 use super::message;
 use super::output::{Format, Output, Stopped, Tally};
 use super::text;
+use super::waiting_starts::WaitingStarts;
 
 pub use summary::Summary;
 pub(super) use summary::summary;
@@ -92,9 +93,12 @@ pub struct RecordRead {
 ///
 /// Whatever the bytes are, this neither panics nor takes more memory and time than a record may: the
 /// work it does is bounded by the record's own size. What came before the bound was passed on.
+///
+/// A start that failed waits in `waiting` if its report is not in this record.
 pub fn read_record<E>(
     record: &[u8],
     hints: &Hints,
+    waiting: &WaitingStarts,
     sink: &mut dyn FnMut(Item) -> Result<(), E>,
 ) -> Result<RecordRead, ReadError<E>> {
     let budget = Budget::of_record(record.len());
@@ -125,10 +129,12 @@ pub fn read_record<E>(
     let mut formats = Vec::new();
     let body = |out: &mut Output| {
         let spent = out.spend(|budget| budget.unpack(content.len() as u64));
+        out.endings.starts.since(waiting.clone());
         let done = match spent {
             Ok(()) => in_memory(content, damage, out)?,
             Err(stopped) => (0, Err(stopped)),
         };
+        out.endings.starts.leave();
         formats = out.tally.formats.iter().copied().collect();
         Ok(done)
     };

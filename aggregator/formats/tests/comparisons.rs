@@ -9,7 +9,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rightsizer_formats::{Hints, Summary, read, read_record};
+use rightsizer_formats::{Hints, Summary, WaitingStarts, read, read_record};
 use rightsizer_records::Day;
 use rightsizer_rules::comparison::{Comparison, Found};
 use rightsizer_rules::evidence::{Evidence, FunctionKey, Item};
@@ -275,10 +275,12 @@ fn no_stream_record_may_hold_it() {
         "compute_optimizer_export.csv",
     ] {
         let mut accepted = 0;
-        let read = read_record::<Infallible>(&fixture(name), &hints(Some("f")), &mut |item| {
+        let mut sink = |item| {
             accepted += u32::from(matches!(item, Item::Evidence { .. }));
             Ok(())
-        });
+        };
+        let (hints, waiting) = (hints(Some("f")), WaitingStarts::default());
+        let read = read_record::<Infallible>(&fixture(name), &hints, &waiting, &mut sink);
         assert!(read.is_ok());
         assert_eq!(accepted, 0, "{name}");
     }

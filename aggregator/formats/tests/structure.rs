@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::read::GzEncoder;
 use proptest::prelude::*;
-use rightsizer_formats::{Hints, Summary, read, read_record};
+use rightsizer_formats::{Hints, Summary, WaitingStarts, read, read_record};
 use rightsizer_records::Day;
 use rightsizer_rules::evidence::{Evidence, Item, Observation};
 
@@ -207,7 +207,8 @@ fn a_payload_with_a_report_that_is_cut_off_is_reported() {
 /// The result of a record of a stream.
 fn live(record: &str) -> (usize, Vec<String>) {
     let mut items = Vec::new();
-    read_record::<Infallible>(record.as_bytes(), &hints(), &mut |item| {
+    let waiting = WaitingStarts::default();
+    read_record::<Infallible>(record.as_bytes(), &hints(), &waiting, &mut |item| {
         items.push(item);
         Ok(())
     })

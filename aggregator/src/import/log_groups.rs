@@ -39,6 +39,8 @@ pub struct Totals {
     pub no_queries: Option<String>,
     /// Report lines that cannot be used.
     pub refused_lines: u64,
+    /// Starts that failed, and are not counted because a query does not show their size.
+    pub starts_without_size: u64,
     /// Why the rest was not tried, if so.
     pub stopped: Option<String>,
 }
@@ -109,6 +111,7 @@ fn merge<A>(
     totals.queries += read.queries;
     totals.scanned_bytes += read.scanned_bytes;
     totals.refused_lines += read.refused;
+    totals.starts_without_size += read.starts_without_size;
     totals.no_queries = totals.no_queries.take().or(read.no_queries);
     totals.unread.extend(read.unread);
     if read.readings.is_empty() {

@@ -19,7 +19,7 @@ pub use rightsizer_formats::intake::{Accept, AcceptRule, Batch, Intake, Refusal}
 pub use session::{LogGroupDay, Session};
 pub use settings::PipelineSettings;
 
-use rightsizer_formats::{Channel, Delivery};
+use rightsizer_formats::{Channel, Delivery, WaitingStarts};
 use rightsizer_records::{Day, Outcome, Timestamp};
 use rightsizer_rules::inventory::Home;
 use rightsizer_rules::inventory::InventoryUpdate;
@@ -95,6 +95,7 @@ impl Pipeline {
                 accept,
                 home: None,
                 owners,
+                waiting: WaitingStarts::default(),
                 live: mode == ClockMode::Wall,
             },
             readers: Vec::new(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use rightsizer_formats::intake::{Accept, Batch, Gatekeeper, Intake, Poison, Unusable, Whose};
-use rightsizer_formats::{Channel, Delivery};
+use rightsizer_formats::{Channel, Delivery, WaitingStarts};
 use rightsizer_records::Timestamp;
 use rightsizer_rules::gap::Gap;
 use rightsizer_rules::inventory::{Home, Owners};
@@ -21,6 +21,8 @@ pub struct Gate {
     /// Which function logs to which group; shared with the writer, which learns it from the
     /// inventory.
     pub owners: KnownOwners,
+    /// Starts that failed, and whose report comes in another record.
+    pub waiting: WaitingStarts,
     /// Whether the evidence is live. If so, times after its arrival are not believed.
     pub live: bool,
 }
@@ -101,6 +103,7 @@ impl Gate {
             whose: Whose {
                 home: self.home.as_ref(),
                 owners: self.owners.get(),
+                waiting: self.waiting.clone(),
             },
             intake: Intake {
                 accept: &self.accept,

@@ -24,10 +24,10 @@ pub struct Refusal {
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// It cannot be read.
-    #[error("cannot be read: {0}")]
+    #[error("it cannot be read")]
     Unreadable(#[from] std::io::Error),
     /// It is empty.
-    #[error("is empty; expected a header with {0}, and rows")]
+    #[error("it is empty; expected a header with {0}, and rows")]
     Empty(String),
     /// A column is missing, or occurs twice.
     #[error(

@@ -105,6 +105,8 @@ impl Inventory<'_> {
                     managed_instances = excluded.managed_instances,
                     snap_start = excluded.snap_start, seen_ms = excluded.seen_ms, gone_ms = NULL,
                     modified_ms = excluded.modified_ms,
+                    code_ms = CASE WHEN code_sha256 <> excluded.code_sha256 THEN excluded.modified_ms
+                        ELSE code_ms END,
                     alarm = CASE WHEN ? THEN excluded.alarm ELSE alarm END",
             )?
             .execute(params![
@@ -187,4 +189,68 @@ pub(super) fn configured(
 fn place(function: &FunctionArn) -> &str {
     let arn = function.as_str();
     arn.get(..arn.len() - function.name().len()).unwrap_or(arn)
+}
+
+#[cfg(test)]
+mod tests {
+    use rightsizer_records::{Arch, Megabytes};
+
+    use super::*;
+    use crate::open::Store;
+
+    /// A function as it was changed on this day of May 2026.
+    fn facts(code: Option<&str>, day: u32) -> FunctionFacts {
+        let function = FunctionArn::new("aws", "eu-west-1", "123456789012", "checkout").unwrap();
+        FunctionFacts {
+            function,
+            memory_mb: Megabytes(512),
+            timeout_s: 30,
+            arch: Arch::X86_64,
+            runtime: None,
+            code_sha256: code.map(str::to_owned),
+            package: Package::Zip,
+            layers: Vec::new(),
+            log_group: "/aws/lambda/checkout".to_owned(),
+            logged: LoggedReports::All,
+            tags: None,
+            edge_replica: false,
+            managed_instances: false,
+            snap_start: false,
+            modified: Some(on(day)),
+            alarm: None,
+        }
+    }
+
+    fn on(day: u32) -> Timestamp {
+        Timestamp::parse(&format!("2026-05-{day:02}T10:00:00Z")).unwrap()
+    }
+
+    /// The code is known from the first refresh, which saw no change. A change of the configuration is none of the code,
+    /// and neither is a hash that could not be read.
+    #[test]
+    fn the_time_of_a_change_of_code_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&dir.path().join("store.db"), "test").unwrap();
+        for (code, day, wanted) in [
+            (Some("one"), 1, None),
+            (Some("one"), 2, None),
+            (Some("two"), 3, Some(3)),
+            (Some("two"), 4, Some(3)),
+            (None, 5, Some(3)),
+            (Some("three"), 6, Some(6)),
+        ] {
+            let unit = store.begin().unwrap();
+            let update = InventoryUpdate {
+                seen_at: on(day),
+                functions: vec![facts(code, day)],
+                complete: true,
+                with_alarms: true,
+            };
+            unit.inventory().take(&update).unwrap();
+            let query = "SELECT code_ms FROM inventory";
+            let found: Option<i64> = unit.tx.query_row(query, [], |row| row.get(0)).unwrap();
+            assert_eq!(found, wanted.map(|day| on(day).as_ms()), "{code:?}, {day}");
+            unit.commit().unwrap();
+        }
+    }
 }

@@ -5,7 +5,7 @@ use rusqlite::Transaction;
 use super::identity::FIRST_RELEASED;
 
 /// The steps, each from one version to the next; the first begins at [`FIRST_RELEASED`].
-const STEPS: [&[&str]; 2] = [&[TO_15], &[TO_16_PRICES, TO_16_HOURS, VIEWS]];
+const STEPS: [&[&str]; 2] = [&[TO_15], &[TO_16_PRICES, TO_16_HOURS, TO_16_CODE, VIEWS]];
 
 /// Restores from a snapshot get a column of their own. Before, only the configuration distinguished them: the starts of
 /// published versions are taken for restores if the function has SnapStart, and all others for init, for which the
@@ -38,6 +38,9 @@ const TO_16_HOURS: &str = "
 ALTER TABLE days ADD COLUMN hours BLOB NOT NULL DEFAULT x'';
 ";
 
+/// The time at which code changed was not kept, so of the earlier changes it stays unknown.
+const TO_16_CODE: &str = "ALTER TABLE inventory ADD COLUMN code_ms INTEGER;";
+
 /// The views after they were dropped.
 const VIEWS: &str = include_str!("views.sql");
 
@@ -67,6 +70,7 @@ mod tests {
     /// Takes away what version 16 added, and leaves other views.
     const WITHOUT_16: &str = "
         ALTER TABLE days DROP COLUMN hours;
+        ALTER TABLE inventory DROP COLUMN code_ms;
         DROP VIEW review;
         DROP VIEW review_wide;
         DROP VIEW functions_now;

@@ -230,6 +230,8 @@ CREATE TABLE inventory (
     -- When the function was last changed, and an alarm on it that is in ALARM.
     modified_ms       INTEGER,
     alarm             TEXT,
+    -- When its code changed last, if that was seen.
+    code_ms           INTEGER,
     -- When it was seen last, and since when it is gone.
     seen_ms           INTEGER NOT NULL,
     gone_ms           INTEGER

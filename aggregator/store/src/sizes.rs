@@ -57,7 +57,8 @@ impl Reader {
     /// Returns what each version of a function did at each size, in the days that are remembered in detail. Days
     /// before its code changed are left out, and so are those before a person cleared its sizes: its need has changed,
     /// so it did other work then, and durations of different work cannot be compared. Of a day, only the kind of
-    /// source that counts is included (W7).
+    /// source that counts is included (W7). The layer sees no start that failed: on its days, these come from the first
+    /// of the other kinds.
     pub fn sizes(&self, function: &str) -> Result<Vec<SizeUse>, StoreError> {
         let head = "SELECT id, last_ms / 86400000, coalesce(cleared_day, -1), first_ms / 86400000
              FROM functions WHERE function = ?";
@@ -77,17 +78,22 @@ impl Reader {
         };
         for day in from..=last {
             let mut rows = statement.query(params![day, id])?;
-            let mut counting = None;
+            let (mut counting, mut failed_by) = (None, None);
+            let layer = DaySource::kind(DaySource::Layer.rank());
             while let Some(row) = rows.next()? {
-                let kind = DaySource::kind(row.get(0)?);
-                if *counting.get_or_insert(kind) == kind {
-                    sums.add(Day::from_number(day), row)?;
+                let (kind, day) = (DaySource::kind(row.get(0)?), Day::from_number(day));
+                let counted = *counting.get_or_insert(kind);
+                if counted == kind {
+                    sums.add(day, row)?;
+                } else if counted == layer && *failed_by.get_or_insert(kind) == kind {
+                    sums.add_failed(day, row)?;
                 }
             }
         }
         let architectures = self.architectures(id)?;
         let mut first_hours = self.first_hours(id, sums.watched_since)?;
         let mut factors = sums.match_hours();
+        first_hours.extend(self.first_hours_of_latest(id)?);
         let used = sums.by.into_iter().map(|(key, sum)| {
             let arch = architectures.get(&key).copied();
             let first_hours = first_hours.remove(&key);
@@ -122,7 +128,7 @@ impl Reader {
 impl Reader {
     /// The starts in the first hours after each version appeared, and later ones. Environments have a start of their
     /// own, and the first of a version's shows when it appeared. A version that was there on the first day that is looked
-    /// at may have been deployed long before, and `$LATEST` changes its code in place.
+    /// at may have been deployed long before.
     fn first_hours(
         &self,
         id: FunctionId,
@@ -153,6 +159,33 @@ impl Reader {
                 later
             };
             of.record(count(start));
+        }
+        Ok(starts)
+    }
+
+    /// The same of `$LATEST`, whose code changes in place: the inventory shows when it did so last. What started before
+    /// that is of other code.
+    fn first_hours_of_latest(
+        &self,
+        id: FunctionId,
+    ) -> Result<BTreeMap<Key, (Distribution, Distribution)>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT e.memory_mb, e.first_ms - i.code_ms, e.start_ms FROM environments e
+             JOIN functions f ON f.id = e.function_id JOIN inventory i ON i.function = f.function
+             WHERE e.function_id = ? AND e.version = '$LATEST' AND e.first_ms >= i.code_ms AND e.start_ms IS NOT NULL",
+        )?;
+        let mut rows = statement.query([id])?;
+        let mut starts: BTreeMap<Key, (Distribution, Distribution)> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let key = (LATEST.to_owned(), megabytes(row.get(0)?));
+            let (first, later) = starts.entry(key).or_default();
+            let after: i64 = row.get(1)?;
+            let of = if after < FIRST_HOURS * HOUR_MS {
+                first
+            } else {
+                later
+            };
+            of.record(count(row.get(2)?));
         }
         Ok(starts)
     }
@@ -197,9 +230,7 @@ impl Sums {
         sum.or_insert_with(|| Sum::from(day))
             .add(day, row, deployed)
     }
-}
 
-impl Sums {
     /// Returns by which factor the durations of each size change at the hours of all sizes of its version.
     fn match_hours(&mut self) -> BTreeMap<Key, f64> {
         let mut versions: BTreeMap<String, (Vec<Megabytes>, Vec<SizeHours>)> = BTreeMap::new();
@@ -216,6 +247,28 @@ impl Sums {
         });
         matched.collect()
     }
+
+    /// Adds the starts of a row that failed, and nothing else.
+    fn add_failed(&mut self, day: Day, row: &Row<'_>) -> Result<(), StoreError> {
+        let (memory_mb, version) = (megabytes(row.get(1)?), row.get::<_, String>(2)?);
+        let (inits, restores) = (distribution(row, 17)?, distribution(row, 18)?);
+        if memory_mb == OTHER_SIZES || inits.count() + restores.count() == 0 {
+            return Ok(());
+        }
+        let sum = self.by.entry((version, memory_mb));
+        let sum = sum.or_insert_with(|| Sum::from(day));
+        sum.failed_inits.merge(&inits);
+        sum.failed_restores.merge(&restores);
+        Ok(())
+    }
+}
+
+/// The histogram in a column of [`DAY`].
+fn distribution(row: &Row<'_>, column: usize) -> Result<Distribution, StoreError> {
+    let bytes = row.get_ref(column)?.as_blob();
+    Ok(Distribution::from_bytes(
+        bytes.map_err(rusqlite::Error::from)?,
+    )?)
 }
 
 impl Sum {
@@ -248,10 +301,7 @@ impl Sum {
     /// Adds a row; `deployed` if its version appeared on this day.
     fn add(&mut self, day: Day, row: &Row<'_>, deployed: bool) -> Result<(), StoreError> {
         let number = |n: usize| -> rusqlite::Result<u64> { Ok(count(row.get(n)?)) };
-        let distribution = |n: usize| -> Result<Distribution, StoreError> {
-            let bytes = row.get_ref(n)?.as_blob().map_err(rusqlite::Error::from)?;
-            Ok(Distribution::from_bytes(bytes)?)
-        };
+        let distribution = |column| distribution(row, column);
         self.last_day = day;
         for (sum, column) in [
             (&mut self.invocations, 3),

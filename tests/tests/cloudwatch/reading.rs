@@ -7,8 +7,11 @@ use serde_json::json;
 
 use crate::stage::{Group, Invocation, Stage, ago, stream};
 
+/// A start that timed out, as the platform logs it.
+const ATTEMPT: &str = "INIT_REPORT Init Duration: 10009.13 ms\tPhase: init\tStatus: timeout";
+
 /// Ten days of five functions: plain text, JSON, a published version after a change of the size, failures
-/// of every kind, and one that logs to a group of its own under another name.
+/// of every kind, starts that failed, and one that logs to a group of its own under another name.
 async fn live(client: &Client) {
     let ok = Invocation::ok;
     let failed = |size, used, status, error| Invocation {
@@ -37,10 +40,10 @@ async fn live(client: &Client) {
         let many = [ok(1024, used), ok(1024, 90), ok(1024, 80)];
         group("/aws/lambda/checkout").day(day, &latest, &many).await;
         let time = format!("{day}T06:00:00.000Z");
-        let events: Vec<String> = [ok(512, used), failed(512, 60, "failure", None)]
-            .iter()
-            .map(|one| one.event(&time))
-            .collect();
+        let attempt = json!({"time": time, "type": "platform.initReport", "record": {"phase": "init",
+            "status": "error", "metrics": {"durationMs": 1236.04}}});
+        let events = [ok(512, used), failed(512, 60, "failure", None)].map(|one| one.event(&time));
+        let events = [&[attempt.to_string()], &events[..]].concat();
         group("/aws/lambda/events")
             .write(day, &latest, &events)
             .await;
@@ -54,8 +57,9 @@ async fn live(client: &Client) {
             2 => failed(128, 126, "timeout", None),
             _ => failed(128, 60, "error", Some("Runtime.ExitError")),
         };
+        let lines = [ATTEMPT.to_owned(), ok(128, 61).line(), end.line()];
         group("/aws/lambda/failing")
-            .day(day, &latest, &[ok(128, 61), end])
+            .write(day, &latest, &lines)
             .await;
         for name in ["cart", "mail"] {
             let lines = [ok(256, used)];
@@ -79,6 +83,11 @@ fn exact(stage: &Stage, store: &str) -> Vec<String> {
         words.collect::<Vec<_>>().join(" ")
     };
     stage.evidence(store).into_iter().map(row).collect()
+}
+
+fn days_with_failed_starts(stage: &Stage, store: &str) -> usize {
+    let has = |row: &&String| row.contains(" failed_inits=") && !row.contains(" failed_inits= ");
+    stage.evidence(store).iter().filter(has).count()
 }
 
 /// The functions of [`live`], and one without calls.
@@ -140,6 +149,7 @@ async fn both_ways_give_the_same_store() {
     assert_eq!(stage.proxy.calls("StartQuery"), 1);
     assert_eq!(stage.peaks("queries"), stage.peaks("lines"));
     assert_eq!(exact(&stage, "queries"), exact(&stage, "lines"));
+    assert_eq!(days_with_failed_starts(&stage, "queries"), 20);
 
     // Another server's logs, which answers queries with single lines: it is found out.
     let moto = MotoServer::start().await.unwrap();
@@ -178,6 +188,38 @@ async fn the_list_has_them_all(stage: &Stage) {
     );
     assert_eq!(of(":failing")["urgent"], true);
     assert_eq!(of(":resized")["current_mb"], 256);
+}
+
+/// The line of a start that failed has no size. If its version had two on that day, a query cannot show which; the lines
+/// of its log stream can.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_failed_at_an_unknown_size_is_not_passed_over_in_silence() {
+    let stage = Stage::with_functions(&["checkout"]).await;
+    let client = stage.client();
+    let group = Group {
+        client: &client,
+        name: "/aws/lambda/checkout",
+    };
+    group.create().await;
+    let (day, ok) = (ago(1), Invocation::ok);
+    let lines = [ATTEMPT.to_owned(), ok(512, 90).line()];
+    let before = stream(day, "", "$LATEST");
+    group.write(day, &before, &lines).await;
+    let after = before.replace("00aa", "00bb");
+    group.day(day, &after, &[ok(1024, 90)]).await;
+    for (flags, invocations, without_size, counted) in
+        [(&[][..], 2, 1, 0), (&["--no-queries", "--again"], 2, 0, 1)]
+    {
+        let (output, json) = stage.import("store", flags).await;
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(json["invocations"], invocations, "{json}");
+        assert_eq!(json["failed_starts_without_size"], without_size, "{json}");
+        assert_eq!(
+            days_with_failed_starts(&stage, "store"),
+            counted,
+            "{flags:?}"
+        );
+    }
 }
 
 /// The report of an older log shows no failure; a separate line of the platform does, before or

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use rightsizer_aws::clock::now;
+use rightsizer_records::Timestamp;
 use rightsizer_tests::aggregator::Aggregator;
 use rightsizer_tests::servers::{Behaviour, Operation};
 use serde_json::{Value, json};
@@ -382,11 +384,33 @@ async fn a_bench_that_is_ended_leaves_nothing_after_the_cleanup() {
         child.wait().await.unwrap();
         if by == Signal::SIGKILL {
             assert_ne!(stage.lambda().account(), before, "it left its copies");
+            copies_are_needed_for_two_hours(&stage).await;
             let output = stage.tune(&["--cleanup", "--yes"]).await;
             assert!(output.status.success(), "{}", error_of(&output));
         }
         assert_eq!(stage.lambda().account(), before, "{by}");
     }
+}
+
+/// The cleanup of a script passes `--expired`, so that it does not remove the copies of another bench.
+async fn copies_are_needed_for_two_hours(stage: &Stage) {
+    let left = stage.lambda().account();
+    let copies = async |arguments: &[&str]| {
+        let output = stage.tune(arguments).await;
+        assert!(output.status.success(), "{}", error_of(&output));
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        found["copies"].as_array().unwrap().clone()
+    };
+    let all = copies(&["--cleanup", "--json"]).await;
+    assert!(!all.is_empty());
+    for copy in &all {
+        let until = Timestamp::parse(copy["until"].as_str().unwrap()).unwrap();
+        let hours = (until.as_ms() - now().as_ms()) / 3_600_000;
+        assert!((2..24).contains(&hours), "{copy}");
+    }
+    let expired = copies(&["--cleanup", "--expired", "--yes", "--json"]).await;
+    assert_eq!(expired, [] as [Value; 0]);
+    assert_eq!(stage.lambda().account(), left);
 }
 
 /// Lambda may take minutes to make a copy of an image or in a VPC.

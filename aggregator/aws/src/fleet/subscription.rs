@@ -9,7 +9,7 @@ use rightsizer_rules::inventory::FunctionFacts;
 use serde_json::{Value, json};
 
 use super::access::StreamArn;
-use crate::logs::{LogsError, REPORT_PATTERN};
+use crate::logs::{LogsError, REPORT_PATTERN, REPORTS_ALONE_PATTERN};
 
 /// The name of every filter and of the account's policy: by it they are known again.
 pub const SUBSCRIPTION_NAME: &str = "rightsizer-reports";
@@ -183,6 +183,17 @@ pub fn subscribe_account(wanted: &Subscription, there: &[Subscription]) -> Subsc
             );
             SubscriptionPlan::Leave("forwarded-already", words)
         }
+        Some(known)
+            if known.destination == wanted.destination
+                && known.pattern == REPORTS_ALONE_PATTERN =>
+        {
+            let words = format!(
+                "the account's policy {:?} goes to the same stream, with the pattern of an earlier release, which \
+                 leaves out starts that failed: deploy its system again",
+                known.name
+            );
+            SubscriptionPlan::Leave("forwarded-already", words)
+        }
         Some(known) => SubscriptionPlan::Leave(
             "policy-exists",
             format!(
@@ -295,7 +306,7 @@ mod tests {
     fn a_group_is_subscribed_once_and_others_filters_stay() {
         let (a, b) = (other("audit", "arn:a"), other("siem", "arn:b"));
         let changed = Subscription {
-            pattern: String::new(),
+            pattern: REPORTS_ALONE_PATTERN.to_owned(),
             ..ours()
         };
         for (there, wanted) in [
@@ -349,6 +360,14 @@ mod tests {
             (
                 vec![Subscription {
                     name: "rightsizer-report-lines".to_owned(),
+                    ..ours()
+                }],
+                "forwarded-already",
+            ),
+            (
+                vec![Subscription {
+                    name: "rightsizer-report-lines".to_owned(),
+                    pattern: REPORTS_ALONE_PATTERN.to_owned(),
                     ..ours()
                 }],
                 "forwarded-already",

@@ -18,5 +18,6 @@ pub(crate) use aws::logs_error;
 pub use calls::{Answer, Calls, LogLine, LogsApi, LogsError, QueryState, Row};
 pub use group::{LogGroup, is_of_functions};
 pub use plan::{Piece, Shape, Way, pieces};
+pub(crate) use query::REPORTS_ALONE_PATTERN;
 pub use query::{QUERY, REPORT_PATTERN};
 pub use read::{PieceRead, Reader, Reading, Unread};

@@ -72,6 +72,8 @@ pub struct PieceRead {
     pub scanned_bytes: u64,
     /// Report lines that cannot be used.
     pub refused: u64,
+    /// Starts that failed, of which a query does not show the size.
+    pub starts_without_size: u64,
 }
 
 impl<A: LogsApi> Reader<A> {
@@ -164,6 +166,7 @@ impl<A: LogsApi> Reader<A> {
             mut days,
             unclear,
             foreign,
+            without_size,
         } = reading::sort(&answer.rows, position, account, &self.hints);
         if foreign {
             read.no_queries = Some("the response lacks the requested value".to_owned());
@@ -172,6 +175,10 @@ impl<A: LogsApi> Reader<A> {
         }
         let otherwise = |piece: &Piece| piece.groups.iter().any(|group| unclear.contains(group));
         read.instead = piece.filtered().filter(otherwise).collect();
+        let clear = without_size
+            .iter()
+            .filter(|(group, _)| !unclear.contains(group));
+        read.starts_without_size += clear.map(|(_, starts)| starts).sum::<u64>();
         for group in piece.groups.iter().filter(|group| !unclear.contains(group)) {
             read.readings.extend(piece.days().map(|day| Reading {
                 group: *group,

@@ -7,10 +7,13 @@ use rightsizer_formats::{Hints, megabytes_of_bytes, plausible_memory};
 use rightsizer_records::{Day, ErrorKind, Status, Timestamp};
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::evidence::LATEST;
-use rightsizer_rules::window::{Crowd, Delta, Levels, fold_crowds};
+use rightsizer_rules::window::{Crowd, Delta, FailedCrowd, Levels, fold_crowds};
 
 use super::calls::Row;
-use super::query::{EVENT, LINE, Names};
+use super::query::{EVENT, EVENT_TYPE, LINE, Names, START_KIND, START_PHASE, START_TOOK};
+
+/// The type of an event about a restore from a snapshot.
+const RESTORE_EVENT: &str = "platform.restoreReport";
 
 /// Rows of an answer, sorted out.
 #[derive(Debug, Default)]
@@ -21,6 +24,44 @@ pub(super) struct Sorted {
     pub(super) unclear: BTreeSet<usize>,
     /// Whether rows came that are none of this query's: the server does not know how to add up.
     pub(super) foreign: bool,
+    /// Starts that failed at a size that is not known, by position of the group.
+    pub(super) without_size: BTreeMap<usize, u64>,
+}
+
+/// What rows show of one function on one day.
+#[derive(Default)]
+struct OfDay {
+    crowds: Vec<Crowd>,
+    failed: Vec<Failed>,
+}
+
+/// Starts that failed. Their lines have no size.
+struct Failed {
+    version: String,
+    newest: Timestamp,
+    starts: u64,
+    restored: bool,
+    took: Levels,
+}
+
+impl Failed {
+    /// With the size that all invocations of their version had on their day; `None` if they had several, or there were
+    /// none.
+    fn sized(&self, crowds: &[Crowd]) -> Option<FailedCrowd> {
+        let mut sizes = crowds
+            .iter()
+            .filter(|crowd| crowd.version == self.version)
+            .map(|crowd| crowd.memory_mb);
+        let memory_mb = sizes.next()?;
+        sizes.all(|other| other == memory_mb).then(|| FailedCrowd {
+            version: self.version.clone(),
+            memory_mb,
+            newest: self.newest,
+            starts: self.starts,
+            restored: self.restored,
+            took: self.took,
+        })
+    }
 }
 
 /// Sorts rows out. `position` returns the position of a group by its name; `account` is that of
@@ -32,7 +73,7 @@ pub(super) fn sort(
     hints: &Hints,
 ) -> Sorted {
     let mut sorted = Sorted::default();
-    let mut crowds: HashMap<(usize, Day, Rc<FunctionKey>), Vec<Crowd>> = HashMap::new();
+    let mut found: HashMap<(usize, Day, Rc<FunctionKey>), OfDay> = HashMap::new();
     for row in rows {
         let row = Fields::of(row);
         let Some((log, day)) = row.place() else {
@@ -44,19 +85,29 @@ pub(super) fn sort(
             sorted.foreign = true;
             continue;
         };
-        let Some(crowd) = row.crowd(day) else {
-            sorted.unclear.insert(group);
-            continue;
-        };
         let in_stream = row.text("inStream");
-        let function = hints.function_of_group(name, in_stream, account);
-        crowds
-            .entry((group, day, function))
-            .or_default()
-            .push(crowd);
+        let function = || hints.function_of_group(name, in_stream, account);
+        if row.is_of_a_start() {
+            if let Some(failed) = row.failed(day) {
+                let of_day = found.entry((group, day, function())).or_default();
+                of_day.failed.push(failed);
+            }
+        } else if let Some(crowd) = row.crowd(day) {
+            let of_day = found.entry((group, day, function())).or_default();
+            of_day.crowds.push(crowd);
+        } else {
+            sorted.unclear.insert(group);
+        }
     }
-    for ((group, day, function), crowds) in crowds {
-        let delta = fold_crowds(&function, &crowds);
+    for ((group, day, function), OfDay { crowds, failed }) in found {
+        let mut sized = Vec::with_capacity(failed.len());
+        for failed in failed {
+            match failed.sized(&crowds) {
+                Some(failed) => sized.push(failed),
+                None => *sorted.without_size.entry(group).or_default() += failed.starts,
+            }
+        }
+        let delta = fold_crowds(&function, &crowds, &sized);
         sorted.days.entry((group, day)).or_default().extend(delta);
     }
     sorted
@@ -104,6 +155,31 @@ impl<'a> Fields<'a> {
 
     fn place(&self) -> Option<(&'a str, Day)> {
         Some((self.text("@log")?, self.time("day")?.day()))
+    }
+
+    /// Whether it is of lines or events about starts, and of no invocation.
+    fn is_of_a_start(&self) -> bool {
+        let events = [Some("platform.initReport"), Some(RESTORE_EVENT)];
+        self.text(START_KIND).is_some() || events.contains(&self.text(EVENT_TYPE))
+    }
+
+    /// Starts that failed; `None` if they succeeded, or it is not known how long they took.
+    fn failed(&self, day: Day) -> Option<Failed> {
+        let (status, took) = if self.text(START_KIND).is_some() {
+            (LINE.status, START_TOOK)
+        } else {
+            (EVENT.status, EVENT.took)
+        };
+        self.text(status).filter(|status| *status != "success")?;
+        Some(Failed {
+            version: self.text("ofVersion").unwrap_or(LATEST).to_owned(),
+            newest: self.time("newest").filter(|at| at.day() == day)?,
+            starts: self.whole("invocations").filter(|count| *count > 0)?,
+            restored: self.text(START_KIND) == Some("RESTORE")
+                || self.text(START_PHASE) == Some("restore")
+                || self.text(EVENT_TYPE) == Some(RESTORE_EVENT),
+            took: Self::levels(took, |name| self.whole(name))?,
+        })
     }
 
     /// Either form has its own columns; a row has those of one.
@@ -238,6 +314,68 @@ mod tests {
         );
         assert_eq!(text.durations.quantile(0.9), Some(42));
         assert!(sorted.unclear.is_empty() && !sorted.foreign);
+    }
+
+    /// Attempts have no size: those of version 7 have that of its only one, of version 8 there are two, and version 9 has
+    /// no report.
+    #[test]
+    fn starts_that_failed_have_the_only_size_of_their_version() {
+        let report = |version, size| {
+            with(&[
+                ("ofVersion", version),
+                ("@memorySize", size),
+                ("lineUsed", "90000000"),
+            ])
+        };
+        let attempts = |version, kind, status| {
+            let start = [
+                ("ofVersion", version),
+                ("startKind", kind),
+                ("lineStatus", status),
+                ("start", "10009.0"),
+                ("start50", "9000.0"),
+            ];
+            with(&start)
+        };
+        let event = [
+            ("ofVersion", "7"),
+            ("type", "platform.restoreReport"),
+            ("record.status", "error"),
+            ("eventTook", "700.5"),
+        ];
+        let succeeded = [("ofVersion", "7"), ("type", "platform.initReport")];
+        let rows = [
+            report("7", "1.024E9"),
+            report("8", "1.024E9"),
+            report("8", "1.28E8"),
+            attempts("7", "INIT", "timeout"),
+            attempts("7", "INIT", "success"),
+            attempts("8", "INIT", "timeout"),
+            attempts("9", "RESTORE", "error"),
+            with(&event),
+            with(&succeeded),
+        ];
+        let sorted = sorted(&rows);
+        assert!(sorted.unclear.is_empty() && !sorted.foreign);
+        assert_eq!(sorted.without_size, BTreeMap::from([(7, 400)]));
+        let deltas = &sorted.days[&(7, Day::parse("2026-01-31").unwrap())];
+        let failed: Vec<_> = deltas[0]
+            .days
+            .iter()
+            .map(|day| {
+                let stats = &day.stats;
+                let failed = (stats.failed_inits.count(), stats.failed_restores.count());
+                (&*day.key.version, stats.invocations, failed)
+            })
+            .collect();
+        let wanted = [
+            ("7", 200, (200, 200)),
+            ("8", 200, (0, 0)),
+            ("8", 200, (0, 0)),
+        ];
+        assert_eq!(failed, wanted);
+        let inits = &deltas[0].days[0].stats.failed_inits;
+        assert!(inits.quantile(0.5) < inits.quantile(1.0), "{inits:?}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use rightsizer_rules::evidence::{Evidence, FunctionKey, Item};
 use rightsizer_rules::inventory::{Home, Owners};
 
 use super::batch::Refusal;
-use crate::{Format, Hints, gzip, read_record};
+use crate::{Format, Hints, WaitingStarts, gzip, read_record};
 
 /// Why evidence without a function cannot be used.
 const NO_NAME: &str = "it names no function";
@@ -16,13 +16,15 @@ const NO_NAME: &str = "it names no function";
 /// character in its name.
 const NOBODY: &str = "nobody";
 
-/// What makes functions of names and log groups.
+/// What a record does not hold itself: what makes functions of names and log groups, and what other records left.
 #[derive(Debug)]
 pub struct Whose<'a> {
     /// Account and region of functions that payloads know by name only.
     pub home: Option<&'a Home>,
     /// Which function logs to which group.
     pub owners: Arc<Owners>,
+    /// Starts that failed, and whose report comes in another record.
+    pub waiting: WaitingStarts,
 }
 
 /// Why a record, or a part of it, cannot be used.
@@ -196,7 +198,7 @@ fn read_other(
         }
         Ok(())
     };
-    match read_record(bytes, &hints, &mut sink) {
+    match read_record(bytes, &hints, &whose.waiting, &mut sink) {
         Ok(record) => {
             let other = |format: &Format| *format != Format::Records;
             entries.known = record.formats.iter().any(other);
@@ -226,6 +228,7 @@ mod tests {
         let whose = Whose {
             home: Some(&home),
             owners: Arc::default(),
+            waiting: WaitingStarts::default(),
         };
         let mut functions = Vec::new();
         let mut take = |evidence| {

@@ -68,8 +68,48 @@ pub struct Crowd {
     pub start_ms: Option<u64>,
 }
 
+/// Aggregated starts that failed, of one function, version, size and day.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FailedCrowd {
+    /// `$LATEST` or a published version's number.
+    pub version: String,
+    /// Configured size.
+    pub memory_mb: Megabytes,
+    /// When the newest of them failed.
+    pub newest: Timestamp,
+    /// How many.
+    pub starts: u64,
+    /// Whether they were restores from a snapshot.
+    pub restored: bool,
+    /// How long they took, in ms.
+    pub took: Levels,
+}
+
+impl FailedCrowd {
+    fn add_to(&self, stats: &mut DayStats) {
+        let durations = if self.restored {
+            &mut stats.failed_restores
+        } else {
+            &mut stats.failed_inits
+        };
+        for (value, count) in self.took.spread(self.starts) {
+            durations.record_many(value, count);
+        }
+    }
+
+    /// Whether it is the longest init of these invocations: a report may repeat a start that failed as its own.
+    fn is_longest_of(&self, crowd: &Crowd) -> bool {
+        !self.restored
+            && self.version == crowd.version
+            && self.memory_mb == crowd.memory_mb
+            && self.newest.day() == crowd.newest.day()
+            && crowd.start_ms == Some(self.took.highest)
+    }
+}
+
 impl Crowd {
-    fn stats(&self) -> DayStats {
+    /// What these invocations add to their day, without `failed`, which count apart.
+    fn stats(&self, failed: &[FailedCrowd]) -> DayStats {
         let mut stats = DayStats {
             invocations: self.invocations,
             billed_ms: self.billed_ms,
@@ -96,7 +136,9 @@ impl Crowd {
         for (value, count) in self.used.iter().flat_map(|l| l.spread(self.invocations)) {
             stats.used.record_many(value, count);
         }
-        if let Some(start) = self.start_ms {
+        if let Some(start) = self.start_ms
+            && !failed.iter().any(|failed| failed.is_longest_of(self))
+        {
             stats.inits.record(start);
         }
         let durations = self.durations.iter();
@@ -107,9 +149,14 @@ impl Crowd {
     }
 }
 
-/// What crowds of one function add; `None` of none. An environment whose invocations ended in several
-/// ways is in several crowds: of those of one size and version the most environments count.
-pub fn fold_crowds(function: &FunctionKey, crowds: &[Crowd]) -> Option<Delta> {
+/// What crowds of one function add, with its starts that failed; `None` without an invocation. An environment whose
+/// invocations ended in several ways is in several crowds: of those of one size and version the most environments
+/// count.
+pub fn fold_crowds(
+    function: &FunctionKey,
+    crowds: &[Crowd],
+    failed: &[FailedCrowd],
+) -> Option<Delta> {
     let first = crowds.first()?;
     let newest = |crowd: &Crowd| Newest {
         at: crowd.newest,
@@ -144,8 +191,16 @@ pub fn fold_crowds(function: &FunctionKey, crowds: &[Crowd]) -> Option<Delta> {
             version: &crowd.version,
         };
         let stats = &mut delta.day(key).stats;
-        stats.merge(&crowd.stats());
+        stats.merge(&crowd.stats(failed));
         stats.environments = stats.environments.max(crowd.environments);
+    }
+    for failed in failed {
+        let key = DayKeyRef {
+            day: failed.newest.day(),
+            memory_mb: failed.memory_mb,
+            version: &failed.version,
+        };
+        failed.add_to(&mut delta.day(key).stats);
     }
     Some(delta)
 }
@@ -183,7 +238,7 @@ mod tests {
             start_ms: Some(900),
             ..crowd(4, 90, Status::Error)
         };
-        let stats = crashed.stats();
+        let stats = crashed.stats(&[]);
         assert_eq!((stats.errors, stats.crashes, stats.heap_limits), (4, 4, 0));
         assert_eq!(
             (stats.inits.count(), stats.inits.quantile(0.99)),
@@ -209,7 +264,7 @@ mod tests {
             crowd(3, 127, Status::OutOfMemory),
             crowd(1, 50, Status::Timeout),
         ];
-        let delta = fold_crowds(&function, &crowds).unwrap();
+        let delta = fold_crowds(&function, &crowds, &[]).unwrap();
         assert_eq!((delta.days.len(), delta.reports), (1, 204));
         let day = &delta.days[0].stats;
         assert_eq!((day.invocations, day.ooms, day.timeouts), (204, 3, 1));
@@ -220,6 +275,37 @@ mod tests {
             (day.billed_ms, day.durations.quantile(1.0)),
             (300, Some(50))
         );
-        assert_eq!(fold_crowds(&function, &[]), None);
+        assert_eq!(fold_crowds(&function, &[], &[]), None);
+    }
+
+    /// 40 attempts of init took at most 10 s, which the longest init of the reports repeats, and one restore took 700 ms.
+    #[test]
+    fn starts_that_failed_are_apart_and_count_once() {
+        let failed = |starts, restored, highest| FailedCrowd {
+            version: "$LATEST".into(),
+            memory_mb: Megabytes(128),
+            newest: Timestamp::parse("2026-01-31T10:00:00Z").unwrap(),
+            starts,
+            restored,
+            took: Levels {
+                at: [highest; 4],
+                highest,
+            },
+        };
+        let function = FunctionKey::parse("f").unwrap();
+        let crowd = Crowd {
+            start_ms: Some(10_000),
+            ..crowd(200, 90, Status::Ok)
+        };
+        let inits = |failed: &[FailedCrowd]| {
+            let delta = fold_crowds(&function, std::slice::from_ref(&crowd), failed).unwrap();
+            let [day] = delta.days.try_into().unwrap();
+            let stats = day.stats;
+            let apart = (stats.failed_inits.count(), stats.failed_restores.count());
+            (stats.inits.count(), apart, stats.invocations)
+        };
+        let both = [failed(40, false, 10_000), failed(1, true, 700)];
+        assert_eq!(inits(&both), (0, (40, 1), 200));
+        assert_eq!(inits(&[failed(40, false, 9_999)]), (1, (40, 0), 200));
     }
 }

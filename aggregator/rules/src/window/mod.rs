@@ -19,7 +19,7 @@ mod witnesses;
 
 pub use cadence::{Cadence, WindowSettings};
 pub use clock::{ClockDoubt, ClockMode, DayClock, FUTURE_TOLERANCE_MS, close_of};
-pub use crowd::{Crowd, Levels, fold_crowds};
+pub use crowd::{Crowd, FailedCrowd, Levels, fold_crowds};
 pub(crate) use crowding::OTHER_VERSIONS;
 pub use crowding::{Crowding, MOST_SIZES, MOST_VERSIONS, OTHER_SIZES};
 pub use day::{DayKey, DaySource, DayStats};

@@ -37,11 +37,23 @@ pub(super) fn table(functions: &[Started]) -> String {
         text.push_str("no report of a cold start\n");
     } else {
         text.push_str("\n█ median of a start, ░ up to the 95th percentile\n");
+        if !functions.iter().any(has_failed) {
+            text.push_str(NONE_FAILED);
+        }
         if without > 0 {
             let _ = writeln!(text, "{without} more without a report of a cold start");
         }
     }
     text
+}
+
+/// Zero must not be taken for "none failed".
+const NONE_FAILED: &str =
+    "no start that failed is known; logs have them, the layer's reports do not\n";
+
+fn has_failed(function: &Started) -> bool {
+    let mut starts = function.starts.iter();
+    starts.any(|start| start.failed_inits.is_some() || start.failed_restores.is_some())
 }
 
 fn has_provisioned(function: &Started) -> bool {
@@ -407,6 +419,8 @@ mod tests {
             "{text}"
         );
         insta::assert_snapshot!(text);
+        assert!(!text.contains(NONE_FAILED));
+        assert!(table(&functions[..1]).ends_with(NONE_FAILED));
         assert_eq!(table(&functions[3..]), "no report of a cold start\n");
     }
 }

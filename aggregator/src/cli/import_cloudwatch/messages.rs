@@ -202,6 +202,7 @@ impl Results<'_> {
             "days_kept": totals.kept,
             "invocations": totals.invocations,
             "refused_lines": totals.refused_lines,
+            "failed_starts_without_size": totals.starts_without_size,
             "queries": totals.queries,
             "scanned_bytes": totals.scanned_bytes,
             "scanned_usd": self.usd(),
@@ -252,6 +253,14 @@ impl Results<'_> {
         }
         if totals.refused_lines > 0 {
             writeln!(out, "{} report lines cannot be used", totals.refused_lines)?;
+        }
+        if totals.starts_without_size > 0 {
+            writeln!(
+                out,
+                "{} starts that failed are not counted, because their version had several sizes on their day, or no \
+                 report: --no-queries --again reads their sizes line by line",
+                totals.starts_without_size
+            )?;
         }
         writeln!(
             out,

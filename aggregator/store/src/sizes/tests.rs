@@ -124,6 +124,26 @@ fn only_what_counts_is_added() {
     );
 }
 
+/// On a day of the layer, which sees no start that failed, these are those of the subscription; those that a file has of
+/// the same day are the same ones.
+#[test]
+fn starts_that_failed_come_from_logs_on_days_of_the_layer() {
+    let (dir, mut store) = store();
+    let sources = [DaySource::Layer, DaySource::Subscription, DaySource::Import];
+    for source in sources.map(DaySource::rank) {
+        put(&mut store, 20_000, source, 512, "$LATEST", &[(100, 30)]);
+    }
+    let unit = store.begin().unwrap();
+    let failed = "UPDATE days SET failed_inits = ? WHERE source > 0";
+    unit.tx
+        .execute(failed, [histogram(&[(10_000, 3)])])
+        .unwrap();
+    unit.commit().unwrap();
+    let [size] = sizes(&dir).try_into().unwrap();
+    let counts = (size.invocations, size.starts.unwrap().count);
+    assert_eq!((counts, size.failed_inits.unwrap().count), ((30, 2), 3));
+}
+
 /// Version 7 appears on a day on which starts take 900 ms, and 300 ms on the next. Version 6 was there on the first
 /// day that is looked at, and `$LATEST` changes its code in place.
 #[test]
@@ -158,7 +178,8 @@ fn the_day_of_a_deployment_is_apart() {
 }
 
 /// Version 7 appears with an environment that takes 8 s to start. A second one within two hours takes 7 s, the third, two hours
-/// after the first, 1 s. Of version 6 it is not known when it was deployed, and `$LATEST` changes in place.
+/// after the first, 1 s. Of version 6 it is not known when it was deployed. `$LATEST` changes in place: the inventory saw that its
+/// code changed at the time of its second environment.
 #[test]
 fn the_first_hours_after_a_deployment_are_apart() {
     let (dir, mut store) = store();
@@ -179,8 +200,10 @@ fn the_first_hours_after_a_deployment_are_apart() {
         ("d", "7", begin + 2 * HOUR_MS, None),
         ("e", "6", old, Some(8_000)),
         ("f", "6", old + 3 * HOUR_MS, Some(1_000)),
-        ("g", "$LATEST", begin, Some(8_000)),
-        ("h", "$LATEST", begin + 3 * HOUR_MS, Some(1_000)),
+        ("g", "$LATEST", begin - 1, Some(400)),
+        ("h", "$LATEST", begin, Some(8_000)),
+        ("i", "$LATEST", begin + 2 * HOUR_MS - 1, Some(8_000)),
+        ("j", "$LATEST", begin + 2 * HOUR_MS, Some(1_000)),
     ] {
         unit.tx
             .execute(
@@ -204,6 +227,20 @@ fn the_first_hours_after_a_deployment_are_apart() {
         (by("6").first_hours, by("$LATEST").first_hours),
         (None, None)
     );
+    let unit = store.begin().unwrap();
+    unit.tx
+        .execute(
+            "INSERT INTO inventory (function, memory_mb, timeout_s, arch, package, layers, log_group, edge_replica,
+                managed_instances, snap_start, seen_ms, code_ms)
+             VALUES ('local:f', 512, 3, 'arm64', 'image', '[]', '', 0, 0, 0, 0, ?)",
+            [begin],
+        )
+        .unwrap();
+    unit.commit().unwrap();
+    let found = sizes(&dir);
+    let latest = found.iter().find(|size| size.version == "$LATEST").unwrap();
+    let hours = latest.first_hours.unwrap();
+    assert_eq!((hours.first.count, hours.later.count), (2, 1));
 }
 
 #[test]

@@ -13,12 +13,14 @@ use super::Event;
 type Fields = BTreeMap<String, String>;
 
 /// What a query has to contain for this to answer it: it derives these fields as written, and no others.
-const DERIVED: [&str; 5] = [
-    r#"filter @message like /^REPORT RequestId: |"platform\.report"/"#,
+const DERIVED: [&str; 7] = [
+    r#"filter @message like /^REPORT RequestId: |"platform\.report"|^(INIT|RESTORE)_REPORT .*Status: |"platform\.(initReport|restoreReport)"/"#,
     r"parse @logStream /^\d{4}\/\d{2}\/\d{2}\/(?<inStream>[^\[]*)\[(?<ofVersion>[^\]]*)\]/",
     r"parse @message /Status: (?<lineStatus>\S+)/",
     r"parse @message /Error Type: (?<lineError>\S+)/",
-    "fields floor(@maxMemoryUsed * 100 / @memorySize / 97) as lineNear, \
+    r"parse @message /^(?<startKind>INIT|RESTORE)_REPORT \w+ Duration: (?<startTook>[\d.]+) ms/",
+    r"parse @message /^INIT_REPORT .*Phase: (?<startPhase>\w+)/",
+    "fields ceil(startTook) as startMs, floor(@maxMemoryUsed * 100 / @memorySize / 97) as lineNear, \
      floor(record.metrics.maxMemoryUsedMB * 100 / record.metrics.memorySizeMB / 97) as eventNear",
 ];
 
@@ -146,10 +148,18 @@ fn percentile(sorted: &[f64], rank: f64) -> Option<f64> {
     sorted.get(at.max(1) - 1).copied()
 }
 
-/// The fields of a report; `None` of any other event.
+/// The events that count.
+const EVENTS: [&str; 3] = ["report", "initReport", "restoreReport"];
+
+/// The fields of a report, or of what the platform logs about a start; `None` of any other event.
 fn fields(group: &str, undiscovered: bool, event: &Event) -> Option<Fields> {
     let line = event.message.starts_with("REPORT RequestId: ");
-    if !line && !event.message.contains("\"platform.report\"") {
+    let kind = ["INIT", "RESTORE"].into_iter().find(|kind| {
+        let rest = event.message.strip_prefix(kind);
+        rest.is_some_and(|rest| rest.starts_with("_REPORT ") && rest.contains("Status: "))
+    });
+    let holds = |name: &&str| event.message.contains(&format!("\"platform.{name}\""));
+    if !line && kind.is_none() && !EVENTS.iter().any(holds) {
         return None;
     }
     let mut fields = Fields::new();
@@ -171,8 +181,15 @@ fn fields(group: &str, undiscovered: bool, event: &Event) -> Option<Fields> {
         let rest = message.split_once(label)?.1;
         rest.split_whitespace().next().map(str::to_owned)
     };
-    set("lineStatus", after("Status: ").filter(|_| line));
-    set("lineError", after("Error Type: ").filter(|_| line));
+    let text = line || kind.is_some();
+    set("lineStatus", after("Status: ").filter(|_| text));
+    set("lineError", after("Error Type: ").filter(|_| text));
+    if let Some(kind) = kind {
+        let took = after(" Duration: ").and_then(|took| took.parse::<f64>().ok());
+        set("startKind", Some(kind.to_owned()));
+        set("startMs", took.map(|took| took.ceil().to_string()));
+        set("startPhase", after("Phase: ").filter(|_| kind == "INIT"));
+    }
     if line && !undiscovered {
         let bytes = |label| Some(format!("{:E}", after(label)?.parse::<f64>().ok()? * 1e6));
         set("@duration", after("\tDuration: "));

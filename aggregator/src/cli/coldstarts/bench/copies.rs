@@ -20,8 +20,6 @@ use crate::settings::Settings;
 
 /// Sizes with one and two vCPUs, beside the present one.
 const USUAL: [u32; 2] = [ONE_VCPU.0, 2 * ONE_VCPU.0];
-/// Beyond the time of its rounds, a copy is not needed any more after this.
-const SPARE_MS: i64 = 2 * 3_600_000;
 
 /// What is copied.
 pub(super) struct Copies {
@@ -146,9 +144,10 @@ impl Copies {
         order: &BenchOrder,
         payload: &str,
     ) -> Vec<Copy<Versions>> {
-        let long = order.every * order.rounds;
-        let long = i64::try_from(long.as_millis()).unwrap_or(i64::MAX);
-        let until = now().plus_ms(long.saturating_add(SPARE_MS));
+        let planned = self.planned.iter();
+        let timeouts = planned.map(|of| of.copy((), String::new()).timeout_ms);
+        let long = order.longest(timeouts).as_millis();
+        let until = now().plus_ms(i64::try_from(long).unwrap_or(i64::MAX));
         let name = |of: Planned| {
             let marks = Marks {
                 run: format!("{:08x}", fastrand::u32(..)),
