@@ -76,17 +76,6 @@ class Options(unittest.TestCase):
             [{"ParameterKey": "A", "UsePreviousValue": True}, {"ParameterKey": "B", "ParameterValue": "2"}],
         )
 
-    def test_a_name_that_the_template_does_not_have_is_refused(self):
-        with self.assertRaises(options.Wrong) as refused:
-            list(options.filled(["A"], {"Moed": "auto"}, {}))
-        self.assertIn("no parameter Moed", str(refused.exception))
-
-    def test_words_are_pairs(self):
-        self.assertEqual(options.pairs("Mode=auto ReservedConcurrency= Arn=a=b", "OPTIONS"),
-                         {"Mode": "auto", "ReservedConcurrency": "", "Arn": "a=b"})
-        with self.assertRaises(options.Wrong):
-            options.pairs("Mode auto", "OPTIONS")
-
 
 class Refusal(Exception):
     pass
