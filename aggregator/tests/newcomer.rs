@@ -120,6 +120,20 @@ fn a_folder_of_exports_adds_nothing_to_functions_that_were_adopted() {
     assert_eq!(rows[0]["name"], "checkout");
 }
 
+/// Without `--store` the store lies in the working folder, and so do the exports of a newcomer.
+#[test]
+fn a_folder_with_the_store_in_it_is_imported_again_and_again() {
+    let folder = Folder::new();
+    folder.write("checkout.json", &export(0..80, true));
+    folder.ok(&["import", "."]);
+    for own in ["rightsizer.db.key", "rightsizer.db.rescued-1"] {
+        folder.write(own, "secret");
+    }
+    for what in [".", "*", "./*"] {
+        folder.ok(&["import", what]);
+    }
+}
+
 /// Cron jobs and containers have no `USER`.
 #[test]
 fn a_command_without_a_name_is_refused_with_what_to_do() {

@@ -14,7 +14,7 @@ use rightsizer_records::{Day, Timestamp};
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::window::ClockMode;
 use rightsizer_store::Store;
-use rightsizer_store::files::is_part_of;
+use rightsizer_store::files::{is_kept_beside, is_part_of};
 use serde::Serialize;
 
 use super::flags;
@@ -76,6 +76,12 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     let mut files = Vec::new();
     for argument in &args.files {
         match import_paths::files(argument) {
+            // The store is usually in the folder that is imported. What is named is refused instead.
+            Ok(found) if found.as_slice() != std::slice::from_ref(argument) => files.extend(
+                found
+                    .into_iter()
+                    .filter(|path| !is_kept_beside(path, &args.store.store)),
+            ),
             Ok(found) => files.extend(found),
             Err(why) => failed.push(why.to_string()),
         }
