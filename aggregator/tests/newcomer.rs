@@ -134,6 +134,23 @@ fn a_folder_with_the_store_in_it_is_imported_again_and_again() {
     }
 }
 
+/// A subcommand that is not recognised is a file's name to `import`.
+#[test]
+fn a_mistyped_cloudwatch_is_recognised() {
+    let folder = Folder::new();
+    let hint = "hint: did you mean `rightsizer import cloudwatch`?";
+    for (name, is_meant) in [
+        ("cloudwatc", true),
+        ("clodwatch", true),
+        ("cloudwatch.json", false),
+        ("export", false),
+    ] {
+        let text = String::from_utf8(folder.run(&["import", name]).stderr).unwrap();
+        assert_eq!(text.contains(hint), is_meant, "{name}: {text}");
+        assert!(text.contains("No such file"), "{text}");
+    }
+}
+
 /// Cron jobs and containers have no `USER`.
 #[test]
 fn a_command_without_a_name_is_refused_with_what_to_do() {

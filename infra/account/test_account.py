@@ -154,8 +154,8 @@ class Waiting(unittest.TestCase):
                 self.settled(step, status)
 
     def test_a_role_that_never_appears_is_not_awaited_forever(self):
-        clock = iter(range(0, 1000, 10))
-        time = SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda seconds: None)
+        clock, sleeps = iter(range(0, 1000, 10)), iter(range(100))
+        time = SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda seconds: next(sleeps))
         with mock.patch.multiple(fresh, time=time, aws=lambda *words, **_: None), self.assertRaises(Refused) as refused:
             fresh.make_service_role()
         self.assertIn("does not show it after 60 seconds", str(refused.exception))

@@ -20,6 +20,7 @@ use serde::Serialize;
 use super::flags;
 use super::import_cloudwatch::{self, CloudwatchArgs};
 use super::import_paths;
+use super::nearest::nearest;
 use super::out;
 use super::{ConfigArg, HomeArg, StoreArg};
 use crate::cli::form::FormArgs;
@@ -165,11 +166,22 @@ fn nothing_to_read(files: &[PathBuf], failed: &[String]) -> Option<String> {
              hint: aws s3 cp {path} - | rightsizer import --function NAME -",
             path = path.display()
         )),
-        Err(error) => Some(format!("error: {}: {error}", path.display())),
+        Err(error) => Some(format!(
+            "error: {}: {error}{}",
+            path.display(),
+            meant(path).unwrap_or_default()
+        )),
     };
     let wrong: Option<Vec<String>> = files.iter().map(wrong).collect();
     let failed = failed.iter().map(|why| format!("error: {why}"));
     wrong.map(|lines| failed.chain(lines).collect::<Vec<_>>().join("\n"))
+}
+
+/// A hint if a name that no file has is probably that of the subcommand.
+fn meant(path: &Path) -> Option<&'static str> {
+    let name = path.to_str().filter(|name| !name.contains(['.', '/']))?;
+    let meant = nearest(name, std::iter::once("cloudwatch"));
+    meant.map(|_| "\nhint: did you mean `rightsizer import cloudwatch`?")
 }
 
 /// Reports that nothing in a file could be used, if something should have been.
