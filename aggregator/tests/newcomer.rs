@@ -134,6 +134,29 @@ fn a_folder_with_the_store_in_it_is_imported_again_and_again() {
     }
 }
 
+/// The usual mistake is a filter that matches no line of a function with JSON logs.
+#[test]
+fn an_empty_export_has_a_hint_about_its_filter() {
+    let folder = Folder::new();
+    folder.write("empty.json", r#"{"events": [], "searchedLogStreams": []}"#);
+    folder.write(
+        "other.json",
+        r#"{"events": [{"message": "START RequestId: 1"}]}"#,
+    );
+    for (file, hint) in [
+        ("empty.json", "write `platform.report`"),
+        ("other.json", "docs/WIRE.md"),
+    ] {
+        let output = folder.run(&["import", file]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(
+            text.contains("no evidence was found") && text.contains(hint),
+            "{file}: {text}"
+        );
+    }
+}
+
 /// A subcommand that is not recognised is a file's name to `import`.
 #[test]
 fn a_mistyped_cloudwatch_is_recognised() {

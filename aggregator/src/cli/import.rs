@@ -116,17 +116,26 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     }
     let any = report.any() || known_before > 0;
     if failed.is_empty() && !any {
-        out::note(format_args!(
-            "error: no evidence was found: {} entries were read, and none is a report of an \
-             invocation\nhint: docs/WIRE.md lists the formats that are read",
-            report.read
-        ));
+        out::note(format_args!("error: {}", nothing_found(report.read)));
     }
     Ok(if failed.is_empty() && any {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Why there is no evidence, and what to do: an export with nothing in it was made with a wrong name, time or filter.
+fn nothing_found(read: u64) -> String {
+    if read == 0 {
+        return "no evidence was found: the input holds no entries\nhint: check the log group's name, the time range and the \
+                filter of the export; functions with JSON logs write `platform.report`, others `REPORT RequestId:`"
+            .to_owned();
+    }
+    format!(
+        "no evidence was found: {read} entries were read, and none is a report of an invocation\nhint: docs/WIRE.md lists \
+         the formats that are read"
+    )
 }
 
 /// Prints what was read.
