@@ -2,7 +2,10 @@
 
 import contextlib
 import io
+import os
 import re
+import subprocess
+import tempfile
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
@@ -242,6 +245,18 @@ class Layers(unittest.TestCase):
         self.assertIn("the layer for arm64 as it is", stays)
         (none,) = deploy.layers_left({"LayerX86Key": "a"}, {})
         self.assertIn("Leave out          the layer for arm64", none)
+
+
+class Package(unittest.TestCase):
+    def test_a_package_that_was_not_finished_is_none(self):
+        with tempfile.TemporaryDirectory() as folder:
+            mark = Path(folder, "architecture")
+            mark.write_text("x86_64\n")
+            environment = dict(os.environ, RIGHTSIZER_BINARIES=f"{folder}/none")
+            words = ["sh", str(INFRA / "package.sh"), "x86_64", folder, folder]
+            done = subprocess.run(words, env=environment, capture_output=True, text=True)
+            self.assertNotEqual(done.returncode, 0, done.stdout)
+            self.assertFalse(mark.exists(), "deploy would take files of two versions")
 
 
 class Connect(unittest.TestCase):
