@@ -109,7 +109,16 @@ layer: extension ## pack the extension as Lambda layers for x86_64 and arm64
 # The folder between `make package` and `make deploy`. RIGHTSIZER_BINARIES=FOLDER packs binaries that
 # were built elsewhere, the extension included.
 PACKAGE ?= $(TARGET)/package
+# What a person gives is passed on as it is: make would expand a $ in it, and a shell would read its quotes.
+override STACK := $(value STACK)
+override OPTIONS := $(value OPTIONS)
+override TAGS := $(value TAGS)
+override VPC := $(value VPC)
+override SUBNETS := $(value SUBNETS)
+override PORT := $(value PORT)
 export STACK YES ANYWAY VPC SUBNETS OPTIONS TAGS PORT
+deploy: export RIGHTSIZER_PACKAGE = $(PACKAGE)
+layer-arn: export RIGHTSIZER_LAYER_ARCH = $(or $(LAYER_ARCH),$(ARCH))
 
 package: $(if $(RIGHTSIZER_BINARIES),,layer) ## build what goes to an account: layers, the updater's zip, the aggregator's image
 	@infra/package.sh "$(ARCH)" "$(PACKAGE)" "$(TARGET)/layer"
@@ -125,7 +134,7 @@ dist: build layer ## pack the program for people who do not compile: a wheel, np
 	@python3 infra/dist.py finish "$(DIST)" $(ADDRESS)
 
 deploy: ## STACK=name: show what would change on your account; with YES=1 do it (VPC, SUBNETS, OPTIONS: infra/README.md)
-	@python3 infra/account deploy "$(PACKAGE)"
+	@python3 infra/account deploy "$$RIGHTSIZER_PACKAGE"
 
 undeploy: ## STACK=name: show what would be removed; with YES=1 remove it, evidence included
 	@python3 infra/account undeploy
@@ -134,7 +143,7 @@ connect: ## STACK=name: open a tunnel to the aggregator, for rightsizer list, ap
 	@python3 infra/account connect
 
 layer-arn: ## STACK=name: the newest layer of a deployed system (LAYER_ARCH=arm64 for the other one)
-	@python3 infra/account layer-arn "$(or $(LAYER_ARCH),$(ARCH))"
+	@python3 infra/account layer-arn "$$RIGHTSIZER_LAYER_ARCH"
 
 flink: rust ## build the Flink job with the native library inside: infra/flink/target/rightsizer-flink.jar
 	@echo "flink: building the native library"

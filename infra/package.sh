@@ -11,6 +11,8 @@ command -v python3 >/dev/null || {
     echo "package: python3 (3.9 or later) is missing. Install it from https://www.python.org or as the package python3 of your system." >&2
     exit 1
 }
+# The mark of a finished package: what follows replaces its files one by one.
+rm -f "$out/architecture"
 infra/static.sh "$out/bin"
 infra/zip.sh "$out/bin/rightsizer-updater" bootstrap "$out/updater-$arch.zip"
 [ -z "${RIGHTSIZER_BINARIES:-}" ] || {

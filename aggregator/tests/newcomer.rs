@@ -120,6 +120,60 @@ fn a_folder_of_exports_adds_nothing_to_functions_that_were_adopted() {
     assert_eq!(rows[0]["name"], "checkout");
 }
 
+/// Without `--store` the store lies in the working folder, and so do the exports of a newcomer.
+#[test]
+fn a_folder_with_the_store_in_it_is_imported_again_and_again() {
+    let folder = Folder::new();
+    folder.write("checkout.json", &export(0..80, true));
+    folder.ok(&["import", "."]);
+    for own in ["rightsizer.db.key", "rightsizer.db.rescued-1"] {
+        folder.write(own, "secret");
+    }
+    for what in [".", "*", "./*"] {
+        folder.ok(&["import", what]);
+    }
+}
+
+/// The usual mistake is a filter that matches no line of a function with JSON logs.
+#[test]
+fn an_empty_export_has_a_hint_about_its_filter() {
+    let folder = Folder::new();
+    folder.write("empty.json", r#"{"events": [], "searchedLogStreams": []}"#);
+    folder.write(
+        "other.json",
+        r#"{"events": [{"message": "START RequestId: 1"}]}"#,
+    );
+    for (file, hint) in [
+        ("empty.json", "write `platform.report`"),
+        ("other.json", "docs/WIRE.md"),
+    ] {
+        let output = folder.run(&["import", file]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(
+            text.contains("no evidence was found") && text.contains(hint),
+            "{file}: {text}"
+        );
+    }
+}
+
+/// A subcommand that is not recognised is a file's name to `import`.
+#[test]
+fn a_mistyped_cloudwatch_is_recognised() {
+    let folder = Folder::new();
+    let hint = "hint: did you mean `rightsizer import cloudwatch`?";
+    for (name, is_meant) in [
+        ("cloudwatc", true),
+        ("clodwatch", true),
+        ("cloudwatch.json", false),
+        ("export", false),
+    ] {
+        let text = String::from_utf8(folder.run(&["import", name]).stderr).unwrap();
+        assert_eq!(text.contains(hint), is_meant, "{name}: {text}");
+        assert!(text.contains("No such file"), "{text}");
+    }
+}
+
 /// Cron jobs and containers have no `USER`.
 #[test]
 fn a_command_without_a_name_is_refused_with_what_to_do() {

@@ -18,12 +18,15 @@ import connect
 import deploy
 import undeploy
 from aws import Refused
+from given import shown
 from system import System
 
 
 def layer_arn(arch):
     """Prints the ARN of a deployed system's newest layer for an architecture."""
     system = System("layer-arn")
+    if arch not in ("x86_64", "arm64"):
+        system.stop(f"LAYER_ARCH takes x86_64 or arm64, not {shown(arch)}")
     try:
         found = [arn for arn in system.layer_arns() if f":layer:{system.name}-extension-{arch}:" in arn]
     except Refused as error:
@@ -43,4 +46,12 @@ COMMANDS = {
 command, *words = sys.argv[1:] or [""]
 if command not in COMMANDS or len(words) != COMMANDS[command][1]:
     sys.exit(__doc__.strip())
-COMMANDS[command][0](*words)
+try:
+    COMMANDS[command][0](*words)
+except KeyboardInterrupt:
+    print(
+        f"\n{command}: interrupted. What was sent to AWS goes on without this command. Run it again to see the state"
+        " and to continue.",
+        file=sys.stderr,
+    )
+    sys.exit(130)

@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 
+import given
 from aws import Refused, aws
 from system import System
 
@@ -54,7 +55,7 @@ def ready(system):
 
 
 def open_tunnel(system):
-    port = os.environ.get("PORT") or "8750"
+    port = given.port(os.environ.get("PORT", ""))
     if shutil.which("session-manager-plugin") is None:
         system.stop(f"session-manager-plugin, which carries the tunnel, is missing: see {PLUGIN}")
     task, container = ready(system)
@@ -74,5 +75,7 @@ def open_tunnel(system):
 def main():
     try:
         open_tunnel(System("connect"))
+    except given.Wrong as error:
+        sys.exit(f"connect: {error}")
     except Refused as error:
         sys.exit(f"connect: AWS refuses: {error}")

@@ -3,9 +3,10 @@
 Environment variables: STACK is the name of the system. VPC and SUBNETS select the network (default: the
 default VPC, and the suitable subnets of the VPC). OPTIONS sets other parameters of infra/template.yaml, as in
 "Mode=auto Writers=account"; a parameter that is not given keeps its value. TAGS are tags of the stack and its
-resources, as in "team=platform".
+resources, as in "team=platform owner='Jane Doe'". All of them are checked before anything is changed.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,9 +16,10 @@ import time
 from pathlib import Path
 
 import fresh
+import given
 import network
 from aws import Refused, aws, run, succeeds
-from options import FLINK_FILES, Wrong, filled, key, packaged, pairs, parameters_of
+from options import FLINK_FILES, filled, key, packaged
 from system import DEAD, INFRA, System
 
 NO_UPDATES = "No updates are to be performed"
@@ -27,6 +29,12 @@ class Deployment:
     """One run of `make deploy`."""
 
     def __init__(self, package):
+        self.template = INFRA / "template.yaml"
+        self.declared = given.declared(self.template.read_text())
+        self.given = given.pairs(os.environ.get("OPTIONS", ""), "OPTIONS")
+        given.see_that_parameters_fit(self.given, self.declared)
+        self.tags = given.tags(os.environ.get("TAGS", ""))
+        self.vpc, self.subnets = given.vpc(os.environ.get("VPC", "")), given.subnets(os.environ.get("SUBNETS", ""))
         self.system = System("deploy")
         self.stop, self.say = self.system.stop, self.system.say
         self.package = Path(package)
@@ -34,13 +42,14 @@ class Deployment:
         self.notes = []
         if not (self.package / "architecture").is_file():
             self.stop(f"nothing is packaged in {package} yet. Run: make package")
-        self.given = pairs(os.environ.get("OPTIONS", ""), "OPTIONS")
-        self.tags = pairs(os.environ.get("TAGS", ""), "TAGS")
-        self.template = INFRA / "template.yaml"
         index = json.loads((self.package / "image/index.json").read_text())
         self.digest = index["manifests"][0]["digest"]
 
     def run(self):
+        with tempfile.TemporaryDirectory() as self.folder:
+            self.deploy()
+
+    def deploy(self):
         self.look()
         wanted, zips = packaged(self.package, self.digest, self.system.artifacts, self.system.bucket)
         self.notes += layers_left(wanted, self.had)
@@ -52,12 +61,8 @@ class Deployment:
             self.notes.append(f"Add                the role {fresh.ROLE}, which ECS needs: this account has not used ECS yet")
         zips = self.without_flink(wanted, zips)
         wanted.update(self.reservation(wanted))
-        names = parameters_of(self.template.read_text())
-        parameters = list(filled(names, wanted, self.had))
-        settled = fresh.make_service_role() if self.yes and lacks_role else 0
-        if self.yes:
-            self.put(zips)
-        self.change(parameters, settled)
+        parameters = list(filled(self.declared, wanted, self.had))
+        self.change(parameters, zips, lacks_role)
 
     def without_flink(self, wanted, zips):
         """Leaves Flink's job out unless it runs; stops if it is to run and was never packaged."""
@@ -92,7 +97,7 @@ class Deployment:
 
     def place(self):
         """Returns the network parameters: those of the caller, otherwise suitable ones."""
-        vpc, subnets = os.environ.get("VPC", ""), os.environ.get("SUBNETS", "")
+        vpc = self.vpc or (self.subnets and self.had.get("Vpc", ""))
         if not vpc and self.creates:
             found = aws("ec2", "describe-vpcs", "--filters", "Name=is-default,Values=true")["Vpcs"]
             if not found:
@@ -102,12 +107,14 @@ class Deployment:
                 )
             vpc = found[0]["VpcId"]
         if not vpc:
-            return {"Subnets": subnets} if subnets else {}
+            return {}
         of_vpc = ("--filters", f"Name=vpc-id,Values={vpc}")
         here = aws("ec2", "describe-subnets", *of_vpc)["Subnets"]
+        if not here:
+            self.stop(f"{self.system.account} has no VPC {vpc} with subnets in {self.system.region}. To list them: aws ec2 describe-subnets")
         tables = aws("ec2", "describe-route-tables", *of_vpc)["RouteTables"]
-        if subnets:
-            return self.as_given(vpc, subnets, here, tables)
+        if self.subnets:
+            return self.as_given(vpc, self.subnets, here, tables)
         asked = {"ENABLED": True, "DISABLED": False}.get(self.given.get("AssignPublicIp", self.had.get("AssignPublicIp")))
         try:
             choice = network.choose(self.system.region, here, tables, asked)
@@ -121,15 +128,15 @@ class Deployment:
         self.notes.append(f"Use                of {vpc} {', '.join(choice.subnets)}, AssignPublicIp={address}")
         return {"Vpc": vpc, "Subnets": ",".join(choice.subnets), "AssignPublicIp": address}
 
-    def as_given(self, vpc, subnets, here, tables):
+    def as_given(self, vpc, named, here, tables):
         """Returns the parameters for the caller's subnets; stops if a task in one of them could not reach AWS."""
         kinds = network.kinds(here, tables)
-        named = subnets.split(",")
         foreign = [each for each in named if each not in kinds]
         if foreign:
-            self.stop(f"{vpc} has no subnet {', '.join(foreign)}.")
+            other = "" if self.vpc else " Subnets of another VPC need VPC=vpc-… too."
+            self.stop(f"{vpc} has no subnet {', '.join(foreign)}. It has:\n{network.listed(kinds)}\n{other}".rstrip())
         of = {kinds[each] for each in named}
-        place = {"Vpc": vpc, "Subnets": subnets}
+        place = {"Vpc": vpc, "Subnets": ",".join(named)}
         if network.PUBLIC not in of:
             place["AssignPublicIp"] = "DISABLED"
         elif self.given.get("AssignPublicIp") == "DISABLED":
@@ -204,18 +211,24 @@ class Deployment:
             sys.exit(1)
 
     def tag_words(self):
-        return ["--tags", *(f"Key={name},Value={value}" for name, value in self.tags.items())] if self.tags else []
+        """Returns the words of a command that set the tags: a file, because the command line's short form splits at commas."""
+        if not self.tags:
+            return []
+        return ["--tags", self.file("tags.json", [{"Key": name, "Value": value} for name, value in self.tags.items()])]
 
-    def change(self, parameters, settled):
+    def file(self, name, content):
+        path = Path(self.folder, name)
+        path.write_text(json.dumps(content))
+        return f"file://{path}"
+
+    def change(self, parameters, zips, lacks_role):
         """Creates a change set, shows it, and executes or deletes it."""
         plan = Plan(self.system, "CREATE" if self.creates else "UPDATE", self.was)
-        words = self.tag_words()
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder, "parameters.json")
-            file.write_text(json.dumps(parameters))
-            refused = plan.make(f"file://{self.template}", f"file://{file}", words)
+        refused = plan.make(f"file://{self.template}", self.file("parameters.json", parameters), self.tag_words())
         if refused is not None:
             if any(words in refused for words in (NO_UPDATES, "didn't contain changes", "No updates")):
+                if self.yes:
+                    self.put(zips)
                 self.say(f"{self.system.name} is up to date")
                 return
             self.stop(f"CloudFormation refuses the change: {refused}")
@@ -229,8 +242,19 @@ class Deployment:
                 print(f"  Add                first the bucket {self.system.bucket} and the repository {self.system.artifacts}")
             self.say(f"nothing was changed. To do it: make deploy STACK={self.system.name} YES=1")
             return
-        time.sleep(max(0, settled - time.monotonic()))
+        self.prepare(plan, zips, lacks_role)
         self.carry_out(plan)
+
+    def prepare(self, plan, zips, lacks_role):
+        """Creates what the plan needs. Only a plan that CloudFormation accepted gets here."""
+        try:
+            settled = fresh.make_service_role() if lacks_role else 0
+            self.put(zips)
+            time.sleep(max(0, settled - time.monotonic()))
+        except BaseException:
+            with contextlib.suppress(Refused):
+                plan.drop()
+            raise
 
     def carry_out(self, plan):
         name = self.system.name
@@ -382,7 +406,7 @@ class Plan:
 def main(package):
     try:
         Deployment(package).run()
-    except Wrong as error:
+    except given.Wrong as error:
         sys.exit(f"deploy: {error}")
     except Refused as error:
         sys.exit(f"deploy: stopped because AWS refused a call: {error}")

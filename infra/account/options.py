@@ -4,32 +4,9 @@ Does no IO except reading the packaged files.
 """
 
 import hashlib
-import re
-
 
 # The job of Flink and the template of its stack.
 FLINK_FILES = ("rightsizer-flink.jar", "flink.yaml")
-
-
-class Wrong(Exception):
-    """An option is not valid; holds the message."""
-
-
-def parameters_of(template):
-    """Returns the names of a template's parameters, in order."""
-    section = template.split("\nParameters:\n", 1)[1].split("\nRules:\n", 1)[0]
-    return re.findall(r"^  ([A-Za-z0-9]+):$", section, re.MULTILINE)
-
-
-def pairs(words, what):
-    """Parses `A=b C=d` into a dictionary."""
-    found = {}
-    for word in words.split():
-        name, equals, value = word.partition("=")
-        if not (name and equals):
-            raise Wrong(f"{what} takes NAME=VALUE, not {word}")
-        found[name] = value
-    return found
 
 
 def key(file):
@@ -62,9 +39,6 @@ def packaged(package, digest, artifacts, bucket):
 
 def filled(names, wanted, had):
     """Yields the parameters in CloudFormation's form: the wanted values, otherwise the current ones."""
-    unknown = sorted(set(wanted) - set(names))
-    if unknown:
-        raise Wrong(f"infra/template.yaml has no parameter {' '.join(unknown)}")
     for name in names:
         if name in wanted:
             yield {"ParameterKey": name, "ParameterValue": wanted[name]}

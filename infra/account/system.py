@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from aws import Refused, aws, run, text
+from given import Wrong, region, shown
 
 INFRA = Path(__file__).resolve().parent.parent
 # The descriptions of our stacks begin like this. A stack has the description of its template even if its
@@ -29,21 +30,29 @@ class System:
                 " https://aws.amazon.com/cli."
             )
         self.name = os.environ.get("STACK", "")
-        if not re.fullmatch(r"[a-z][a-z0-9-]{1,20}", self.name):
+        # A registry takes no two dashes in a row, and -artifacts follows.
+        if not re.fullmatch(r"(?=.{2,21}$)[a-z][a-z0-9]*(-[a-z0-9]+)*", self.name):
+            given = f", not {shown(self.name)}" if self.name else ""
             self.stop(
-                f"give the system a name: make {command} STACK=rightsizer. Lower-case letters, digits and"
-                " dashes, at most 21."
+                f"give the system a name: make {command} STACK=rightsizer{given}. 2 to 21 lower-case letters, digits and"
+                " single dashes between them."
             )
         self.region = (
             os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or text("configure", "get", "region")
         )
         if not self.region:
             self.stop("no region is set: AWS_REGION=eu-central-1, or aws configure set region.")
+        try:
+            region(self.region)
+        except Wrong as error:
+            self.stop(str(error))
         # Version 1 of the command line knows the second name only.
         os.environ["AWS_REGION"] = os.environ["AWS_DEFAULT_REGION"] = self.region
         try:
             caller = aws("sts", "get-caller-identity")
         except Refused as error:
+            if "Could not connect" in str(error):
+                self.stop(f"cannot reach AWS in {self.region}: {error}. Is the region's name right, and is this machine online?")
             self.stop(f"AWS does not accept your credentials: {error}. Try aws configure, aws sso login, or AWS_PROFILE.")
         self.caller, self.account = caller["Arn"], caller["Account"]
         self.partition = self.caller.split(":")[1]

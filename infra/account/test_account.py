@@ -2,7 +2,10 @@
 
 import contextlib
 import io
+import os
 import re
+import subprocess
+import tempfile
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
@@ -75,17 +78,6 @@ class Options(unittest.TestCase):
             filled,
             [{"ParameterKey": "A", "UsePreviousValue": True}, {"ParameterKey": "B", "ParameterValue": "2"}],
         )
-
-    def test_a_name_that_the_template_does_not_have_is_refused(self):
-        with self.assertRaises(options.Wrong) as refused:
-            list(options.filled(["A"], {"Moed": "auto"}, {}))
-        self.assertIn("no parameter Moed", str(refused.exception))
-
-    def test_words_are_pairs(self):
-        self.assertEqual(options.pairs("Mode=auto ReservedConcurrency= Arn=a=b", "OPTIONS"),
-                         {"Mode": "auto", "ReservedConcurrency": "", "Arn": "a=b"})
-        with self.assertRaises(options.Wrong):
-            options.pairs("Mode auto", "OPTIONS")
 
 
 class Refusal(Exception):
@@ -165,8 +157,8 @@ class Waiting(unittest.TestCase):
                 self.settled(step, status)
 
     def test_a_role_that_never_appears_is_not_awaited_forever(self):
-        clock = iter(range(0, 1000, 10))
-        time = SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda seconds: None)
+        clock, sleeps = iter(range(0, 1000, 10)), iter(range(100))
+        time = SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda seconds: next(sleeps))
         with mock.patch.multiple(fresh, time=time, aws=lambda *words, **_: None), self.assertRaises(Refused) as refused:
             fresh.make_service_role()
         self.assertIn("does not show it after 60 seconds", str(refused.exception))
@@ -253,6 +245,18 @@ class Layers(unittest.TestCase):
         self.assertIn("the layer for arm64 as it is", stays)
         (none,) = deploy.layers_left({"LayerX86Key": "a"}, {})
         self.assertIn("Leave out          the layer for arm64", none)
+
+
+class Package(unittest.TestCase):
+    def test_a_package_that_was_not_finished_is_none(self):
+        with tempfile.TemporaryDirectory() as folder:
+            mark = Path(folder, "architecture")
+            mark.write_text("x86_64\n")
+            environment = dict(os.environ, RIGHTSIZER_BINARIES=f"{folder}/none")
+            words = ["sh", str(INFRA / "package.sh"), "x86_64", folder, folder]
+            done = subprocess.run(words, env=environment, capture_output=True, text=True)
+            self.assertNotEqual(done.returncode, 0, done.stdout)
+            self.assertFalse(mark.exists(), "deploy would take files of two versions")
 
 
 class Connect(unittest.TestCase):

@@ -25,12 +25,18 @@ pub const NO_RESPONSE: &str =
 /// Returns whether an error of the SDK, as text, means that no service responded.
 pub fn is_unreachable(error: &str) -> bool {
     let words = [
+        NO_CONNECTION,
         "dispatch failure",
         "client error (Connect)",
         "timeout occurred",
         "no response within",
     ];
     words.iter().any(|words| error.contains(words))
+}
+
+/// Returns whether an error of the SDK, as text, means that the session has ended, so that no other call can succeed.
+pub fn has_expired(error: &str) -> bool {
+    error.contains("ExpiredToken")
 }
 
 /// The SDK's text if no way to find credentials was set up. A list of all ways follows, on several lines.
@@ -51,13 +57,28 @@ where
 /// The text of an error for which no credentials were found.
 pub const NO_CREDENTIALS: &str = "no credentials for AWS were found";
 
-/// Returns the text of an error without the SDK's list of all ways to find credentials.
+/// How the text of an error begins if there was no connection.
+const NO_CONNECTION: &str = "no connection";
+
+/// What the layers below the SDK put before the reason, and what it means.
+const LAYERS: [(&str, &str); 4] = [
+    ("dispatch failure: io error: ", ""),
+    ("dispatch failure: timeout: ", ""),
+    ("client error (Connect): ", "no connection: "),
+    (
+        "dns error: failed to lookup address information: ",
+        "the host's name is unknown: ",
+    ),
+];
+
+/// Returns the text of an error without the SDK's list of all ways to find credentials, and without the names of its
+/// layers.
 pub(crate) fn brief(why: String) -> String {
     if why.contains(NO_KEYS) {
-        NO_CREDENTIALS.to_owned()
-    } else {
-        why
+        return NO_CREDENTIALS.to_owned();
     }
+    let shorter = |text: String, (layer, meaning): &(&str, &str)| text.replace(layer, meaning);
+    LAYERS.iter().fold(why, shorter)
 }
 
 #[cfg(test)]
@@ -70,6 +91,25 @@ mod tests {
                     Attempted:\n  Environment: x\n  Profile: y";
         assert_eq!(brief(list.to_owned()), NO_CREDENTIALS);
         assert_eq!(brief("timeout".to_owned()), "timeout");
+    }
+
+    #[test]
+    fn the_layers_of_the_sdk_are_left_out() {
+        let connect = "dispatch failure: io error: client error (Connect): ";
+        for (more, short) in [
+            (
+                "tcp connect error: Connection refused (os error 111)",
+                "no connection: tcp connect error: Connection refused (os error 111)",
+            ),
+            (
+                "dns error: failed to lookup address information: Name or service not known",
+                "no connection: the host's name is unknown: Name or service not known",
+            ),
+        ] {
+            let brief = brief(format!("{connect}{more}"));
+            assert_eq!(brief, short);
+            assert!(is_unreachable(&brief));
+        }
     }
 
     #[test]

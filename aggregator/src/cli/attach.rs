@@ -57,6 +57,7 @@ pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
         out::failure(&wrong);
         return Ok(ExitCode::from(BAD_USAGE));
     }
+    args.fleet.see_list()?;
     let rows = rows(args)?;
     if rows.is_none() {
         out::note(format_args!(

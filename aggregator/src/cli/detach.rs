@@ -30,6 +30,7 @@ pub(super) fn run(args: &DetachArgs) -> anyhow::Result<ExitCode> {
         out::failure(&wrong);
         return Ok(ExitCode::from(BAD_USAGE));
     }
+    args.fleet.see_list()?;
     runtime()?.block_on(everywhere(&args.fleet, "attach", async |config| {
         detach(args, config).await
     }))

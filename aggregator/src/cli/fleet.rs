@@ -1,7 +1,10 @@
 //! The arguments that `attach` and `detach` share, and the functions that they select.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -19,6 +22,9 @@ use crate::cli::form::FormArgs;
 
 /// `GetFunction` has its own limit of 100 calls a second, which other tools need too.
 pub(super) const READS_PER_SECOND: f64 = 50.0;
+
+/// A list of 100,000 ARNs has 12 MB.
+const MOST_LIST_BYTES: u64 = 64_000_000;
 
 /// The exit code for arguments that contradict each other or miss one.
 pub(super) const BAD_USAGE: u8 = 2;
@@ -70,14 +76,24 @@ pub(super) struct Which {
     /// Functions in this file: one name or ARN per line
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// The content of `file`, which is read once: it may be a pipe.
+    #[arg(skip)]
+    listed: OnceLock<Selection>,
 }
 
 impl Which {
+    /// Reads the file with the names, if one is given, and refuses it before any call to AWS.
+    pub(super) fn see_list(&self) -> anyhow::Result<()> {
+        self.selection().map(drop)
+    }
+
     fn selection(&self) -> anyhow::Result<Selection> {
+        if let Some(listed) = self.listed.get() {
+            return Ok(listed.clone());
+        }
         if let Some(path) = &self.file {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read the list {}", path.display()))?;
-            return Ok(Selection::list(&text)?);
+            let listed = read_list(path)?;
+            return Ok(self.listed.get_or_init(|| listed).clone());
         }
         let prefix = self.prefix.clone().map(Selection::Prefix);
         Ok(prefix.or(self.tag.clone()).unwrap_or(Selection::All))
@@ -135,6 +151,11 @@ impl FleetArgs {
                  --stack STACK, or give both --layer ARN and --stream STREAM"
             )
         })
+    }
+
+    /// Refuses a file of names that cannot be used, before any call to AWS.
+    pub(super) fn see_list(&self) -> anyhow::Result<()> {
+        self.which.see_list()
     }
 
     /// The reports stream, by name or ARN.
@@ -224,6 +245,23 @@ impl FleetArgs {
     }
 }
 
+fn read_list(path: &Path) -> anyhow::Result<Selection> {
+    let unreadable = || format!("cannot read the list {}", path.display());
+    let mut bytes = Vec::new();
+    let file = File::open(path).with_context(unreadable)?;
+    let read = file.take(MOST_LIST_BYTES + 1).read_to_end(&mut bytes);
+    let is_whole = read.with_context(unreadable)? as u64 <= MOST_LIST_BYTES;
+    let text = String::from_utf8(bytes).ok().filter(|_| is_whole);
+    let Some(text) = text else {
+        bail!(
+            "the list {} is not a text of names\nhint: write one name or ARN per line",
+            path.display()
+        );
+    };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    Selection::list(text).with_context(|| path.display().to_string())
+}
+
 /// Returns a word as a shell reads it back.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=/.:@,+".contains(c);
@@ -245,6 +283,7 @@ mod tests {
             prefix: prefix.map(str::to_owned),
             all: false,
             file: file.map(PathBuf::from),
+            listed: OnceLock::new(),
         };
         for (which, wanted) in [
             (which(None, None, None), " --all"),

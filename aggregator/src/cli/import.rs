@@ -14,12 +14,13 @@ use rightsizer_records::{Day, Timestamp};
 use rightsizer_rules::evidence::FunctionKey;
 use rightsizer_rules::window::ClockMode;
 use rightsizer_store::Store;
-use rightsizer_store::files::is_part_of;
+use rightsizer_store::files::{is_kept_beside, is_part_of};
 use serde::Serialize;
 
 use super::flags;
 use super::import_cloudwatch::{self, CloudwatchArgs};
 use super::import_paths;
+use super::nearest::nearest;
 use super::out;
 use super::{ConfigArg, HomeArg, StoreArg};
 use crate::cli::form::FormArgs;
@@ -76,6 +77,12 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     let mut files = Vec::new();
     for argument in &args.files {
         match import_paths::files(argument) {
+            // The store is usually in the folder that is imported. What is named is refused instead.
+            Ok(found) if found.as_slice() != std::slice::from_ref(argument) => files.extend(
+                found
+                    .into_iter()
+                    .filter(|path| !is_kept_beside(path, &args.store.store)),
+            ),
             Ok(found) => files.extend(found),
             Err(why) => failed.push(why.to_string()),
         }
@@ -109,17 +116,26 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     }
     let any = report.any() || known_before > 0;
     if failed.is_empty() && !any {
-        out::note(format_args!(
-            "error: no evidence was found: {} entries were read, and none is a report of an \
-             invocation\nhint: docs/WIRE.md lists the formats that are read",
-            report.read
-        ));
+        out::note(format_args!("error: {}", nothing_found(report.read)));
     }
     Ok(if failed.is_empty() && any {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Why there is no evidence, and what to do: an export with nothing in it was made with a wrong name, time or filter.
+fn nothing_found(read: u64) -> String {
+    if read == 0 {
+        return "no evidence was found: the input holds no entries\nhint: check the log group's name, the time range and the \
+                filter of the export; functions with JSON logs write `platform.report`, others `REPORT RequestId:`"
+            .to_owned();
+    }
+    format!(
+        "no evidence was found: {read} entries were read, and none is a report of an invocation\nhint: docs/WIRE.md lists \
+         the formats that are read"
+    )
 }
 
 /// Prints what was read.
@@ -159,11 +175,22 @@ fn nothing_to_read(files: &[PathBuf], failed: &[String]) -> Option<String> {
              hint: aws s3 cp {path} - | rightsizer import --function NAME -",
             path = path.display()
         )),
-        Err(error) => Some(format!("error: {}: {error}", path.display())),
+        Err(error) => Some(format!(
+            "error: {}: {error}{}",
+            path.display(),
+            meant(path).unwrap_or_default()
+        )),
     };
     let wrong: Option<Vec<String>> = files.iter().map(wrong).collect();
     let failed = failed.iter().map(|why| format!("error: {why}"));
     wrong.map(|lines| failed.chain(lines).collect::<Vec<_>>().join("\n"))
+}
+
+/// A hint if a name that no file has is probably that of the subcommand.
+fn meant(path: &Path) -> Option<&'static str> {
+    let name = path.to_str().filter(|name| !name.contains(['.', '/']))?;
+    let meant = nearest(name, std::iter::once("cloudwatch"));
+    meant.map(|_| "\nhint: did you mean `rightsizer import cloudwatch`?")
 }
 
 /// Reports that nothing in a file could be used, if something should have been.

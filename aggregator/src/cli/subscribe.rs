@@ -91,6 +91,7 @@ const ELSEWHERE: &str = "CloudWatch Logs documents delivery to another region on
      (AWS::Logs::Destination), so it may refuse these filters; a stream in the functions' region is delivered to directly";
 
 async fn all(args: &LogsArgs, role: Option<&str>) -> anyhow::Result<ExitCode> {
+    args.which.see_list()?;
     let config = args.place.config().await?;
     let selected = args
         .which

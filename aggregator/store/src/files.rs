@@ -129,6 +129,34 @@ pub fn is_part_of(file: &Path, store: &Path) -> bool {
     own.any(|suffix| FileId::at(&beside(&store, suffix)) == Some(id))
 }
 
+/// Returns whether `file` belongs to `store` by its name: the store, its logs, its lock, its key, or a rescued copy.
+pub fn is_kept_beside(file: &Path, store: &Path) -> bool {
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
+        return false;
+    };
+    let store = real(store);
+    let here = |path: &Path| {
+        let path = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
+        std::fs::canonicalize(path).ok()
+    };
+    let ours = store.parent().and_then(here);
+    if ours.is_none() || ours != here(folder) {
+        return false;
+    }
+    let (name, store) = (name.to_string_lossy(), store.file_name());
+    let store = store.map(|store| store.to_string_lossy().into_owned());
+    let rest = store.and_then(|store| name.strip_prefix(store.as_str()));
+    rest.is_some_and(|rest| {
+        ["", ".lock", ".key"].contains(&rest)
+            || SQLITES.contains(&rest)
+            || rest.starts_with(".rescued-")
+    })
+}
+
 /// Refuses anything that cannot be a store's file, before anything opens it; `false` if there is
 /// none.
 pub(crate) fn is_there(store: &Path) -> Result<bool, StoreError> {
@@ -221,6 +249,31 @@ mod tests {
         }
         assert!(!is_part_of(&other, &store));
         assert!(!is_part_of(&dir.path().join("missing"), &store));
+    }
+
+    #[test]
+    fn what_a_store_keeps_beside_itself_is_known_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("store.db");
+        for own in [
+            "store.db",
+            "store.db-wal",
+            "store.db-shm",
+            "store.db.lock",
+            "store.db.key",
+        ] {
+            assert!(is_kept_beside(&dir.path().join(own), &store), "{own}");
+        }
+        let through = dir.path().join(".").join("store.db.rescued-7");
+        assert!(is_kept_beside(&through, &store));
+        for other in [
+            "store.db.json",
+            "store.db-export",
+            "other.db.key",
+            "sub/store.db.key",
+        ] {
+            assert!(!is_kept_beside(&dir.path().join(other), &store), "{other}");
+        }
     }
 
     #[test]

@@ -20,10 +20,12 @@ async fn the_role_of_ecs_is_made_before_the_stack() -> Result<()> {
         "*iam create-service-linked-role --aws-service-name ecs.amazonaws.com*",
         &make,
     )?;
-    stage.also(
-        "*create-change-set*",
-        &format!("echo plan >>{folder}/order"),
-    )?;
+    for (pattern, step) in [
+        ("*create-change-set*", "plan"),
+        ("*execute-change-set*", "stack"),
+    ] {
+        stage.also(pattern, &format!("echo {step} >>{folder}/order"))?;
+    }
 
     let plan = stage.made(&["deploy", "STACK=rz"]).await?;
     assert!(plan.contains("the role AWSServiceRoleForECS"), "{plan}");
@@ -31,7 +33,7 @@ async fn the_role_of_ecs_is_made_before_the_stack() -> Result<()> {
     assert_eq!(order()?, "plan\n", "a plan makes no role");
     let done = stage.made(&["deploy", "STACK=rz", "YES=1"]).await?;
     assert!(done.contains("rz is there"), "{done}");
-    assert_eq!(order()?, "plan\nrole\nplan\n");
+    assert_eq!(order()?, "plan\nplan\nrole\nstack\n");
     Ok(())
 }
 

@@ -5,6 +5,7 @@ mod alarms;
 mod cost;
 mod deploy;
 mod fresh;
+mod given;
 mod image;
 mod metric_filter;
 mod policies;

@@ -1,21 +1,27 @@
 //! Two regions of one account, read one after the other into one store: real servers, real signatures.
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 use aws_sdk_cloudwatchlogs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{FunctionCode, Runtime};
-use rightsizer_tests::aggregator::rightsizer_with;
-use rightsizer_tests::servers::MotoServer;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rightsizer_tests::aggregator::{binary, rightsizer_with};
+use rightsizer_tests::servers::{FaultProxy, MotoServer};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::process::{Child, Command};
 
 use crate::stage::{Group, Invocation, ago, client_in, stream};
 
 /// The tests' own, and one in which Lambda costs more.
 const HOME: &str = "eu-central-1";
 const AWAY: &str = "af-south-1";
+
+const LIST: &str = "DescribeLogGroups";
 
 /// Functions of a region with their size; each was busy for an hour on three days.
 async fn region(moto: &MotoServer, region: &'static str, functions: &[(&str, i32)]) {
@@ -83,20 +89,7 @@ impl Account {
 
     /// `import cloudwatch` with [`HOME`] and other keys in the environment.
     async fn import(&self, more: &[&str]) -> (Output, Value) {
-        let config = self.path("config");
-        let profile = format!(
-            "[profile away]\nregion = {AWAY}\naws_access_key_id = OTHERKEY\n\
-             aws_secret_access_key = testing\n"
-        );
-        std::fs::write(&config, profile).unwrap();
-        let environment = [
-            ("AWS_ENDPOINT_URL", self.moto.endpoint()),
-            ("AWS_REGION", HOME),
-            ("AWS_ACCESS_KEY_ID", "testing"),
-            ("AWS_SECRET_ACCESS_KEY", "testing"),
-            ("AWS_CONFIG_FILE", &config),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let environment = self.environment(self.moto.endpoint());
         let store = self.path("store.db");
         let mut arguments = vec!["import", "cloudwatch", "--json", "--rate", "100", "--store"];
         arguments.push(&store);
@@ -105,6 +98,65 @@ impl Account {
         assert!(output.status.success(), "{output:?}");
         let json = serde_json::from_slice(&output.stdout).unwrap();
         (output, json)
+    }
+
+    fn environment(&self, endpoint: &str) -> Vec<(String, String)> {
+        let config = self.path("config");
+        let profile = format!(
+            "[profile away]\nregion = {AWAY}\naws_access_key_id = OTHERKEY\n\
+             aws_secret_access_key = testing\n"
+        );
+        std::fs::write(&config, profile).unwrap();
+        [
+            ("AWS_ENDPOINT_URL", endpoint),
+            ("AWS_REGION", HOME),
+            ("AWS_ACCESS_KEY_ID", "testing"),
+            ("AWS_SECRET_ACCESS_KEY", "testing"),
+            ("AWS_CONFIG_FILE", &config),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+
+    /// `import cloudwatch --all-regions`. Once a few regions were read, the account refuses calls with `code`, and
+    /// `then` happens.
+    async fn ending(
+        &self,
+        code: &'static str,
+        then: impl Fn(&Child),
+    ) -> (Option<i32>, Value, String) {
+        let proxy = FaultProxy::before(self.moto.endpoint()).await.unwrap();
+        let mut command = Command::new(binary().unwrap());
+        command.args([
+            "import",
+            "cloudwatch",
+            "--json",
+            "--rate",
+            "100",
+            "--all-regions",
+            "--store",
+        ]);
+        command.arg(self.path("store.db"));
+        command.envs(self.environment(proxy.endpoint()));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.kill_on_drop(true).spawn().unwrap();
+        let until = Instant::now() + Duration::from_mins(1);
+        while proxy.calls(LIST) < 3 {
+            assert!(Instant::now() < until);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        proxy.always_refuse(LIST, code);
+        let before = proxy.calls(LIST);
+        while proxy.calls(LIST) < before + 1 {
+            assert!(Instant::now() < until);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        then(&child);
+        let output = child.wait_with_output().await.unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let json = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {text}"));
+        (output.status.code(), json, text)
     }
 
     async fn run(&self, command: &[&str]) -> Output {
@@ -222,4 +274,54 @@ async fn all_regions_are_read_by_one_command() {
 
     let both = account.run(&["import", "cloudwatch", "--all-regions", "--region", HOME]);
     assert_eq!(both.await.status.code(), Some(2));
+}
+
+/// What was read is in the output and in the store, and the rest is named.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_ends_between_regions_names_what_was_not_read() {
+    let interrupt = |child: &Child| {
+        let id = i32::try_from(child.id().unwrap()).unwrap();
+        kill(Pid::from_raw(id), Signal::SIGINT).unwrap();
+    };
+    let nothing = |_: &Child| {};
+    let cases: [(_, &dyn Fn(&Child), _, _); 2] = [
+        (
+            "ThrottlingException",
+            &interrupt,
+            130,
+            "interrupted by Ctrl-C",
+        ),
+        (
+            "ExpiredTokenException",
+            &nothing,
+            1,
+            "ExpiredTokenException",
+        ),
+    ];
+    for (code, then, exit, error) in cases {
+        let account = Account::open().await;
+        let (ended, json, text) = account.ending(code, then).await;
+        assert_eq!(ended, Some(exit), "{text}");
+        assert!(
+            text.contains(". Not read: ") || text.contains("rightsizer: Not read: "),
+            "{text}"
+        );
+        assert!(text.contains(&format!("{HOME}, ")), "{text}");
+        assert!(
+            text.contains("What was read is kept; run the same command to continue"),
+            "{text}"
+        );
+        let regions = json.as_array().unwrap();
+        assert_eq!(regions[0]["invocations"], 360, "{json}");
+        let last = &regions[regions.len() - 1];
+        assert!(last["error"].as_str().unwrap().contains(error), "{json}");
+        assert_eq!(
+            text.matches("ExpiredToken").count(),
+            usize::from(exit == 1),
+            "{text}"
+        );
+        assert_eq!(account.list().await.len(), 2, "those of {AWAY}");
+        account.import(&["--all-regions"]).await;
+        assert_eq!(account.list().await.len(), 4);
+    }
 }

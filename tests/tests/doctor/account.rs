@@ -69,6 +69,23 @@ async fn a_deployed_system_is_checked_without_a_change() {
     put.send().await.unwrap();
     let (code, verdict) = check().await;
     assert_eq!(verdict("a role without any policy").as_deref(), Some("ok"));
+    assert_eq!(verdict("the updater").as_deref(), Some("doubtful"));
+    assert_eq!(code, Some(0));
+
+    // One that reads nothing, then the decisions.
+    let name = "rz-Updater-1A2B";
+    moto.create_function(name, 128, 30, &[]).await.unwrap();
+    let (code, verdict) = check().await;
+    assert_eq!(verdict("the updater").as_deref(), Some("wrong"));
+    assert_eq!(code, Some(1));
+    let source = moto.lambda().create_event_source_mapping();
+    let source = source.function_name(name);
+    let stream = "arn:aws:kinesis:eu-central-1:123456789012:stream/rz-decisions";
+    let position = aws_sdk_lambda::types::EventSourcePosition::Latest;
+    let source = source.event_source_arn(stream).starting_position(position);
+    source.send().await.unwrap();
+    let (code, verdict) = check().await;
+    assert_eq!(verdict("the updater").as_deref(), Some("ok"));
     assert_eq!(code, Some(0));
 }
 

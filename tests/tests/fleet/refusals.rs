@@ -6,7 +6,7 @@ use aws_config::Region;
 use axum::Router;
 use axum::routing::post;
 use rightsizer_tests::aggregator::rightsizer_with;
-use rightsizer_tests::servers::{FaultProxy, kinesis_client};
+use rightsizer_tests::servers::{FaultProxy, aws_environment, kinesis_client};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -91,6 +91,59 @@ async fn bad_input_changes_nothing_and_has_a_hint() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("lambda:GetLayerVersion"));
     assert_eq!(account.configurations().await, before);
+}
+
+/// Nothing answers here, so whatever is said about the list was found without a call.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_cannot_be_used_is_refused_before_any_call() {
+    let nowhere = aws_environment("ANY", "http://127.0.0.1:9");
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let lists = [
+        ("/nowhere/list".to_owned(), "No such file"),
+        (folder.path().to_str().unwrap().to_owned(), "Is a directory"),
+        (file("empty", b""), "one name or ARN per line"),
+        (file("odd", b"checkout\nnot a name\n"), "line 2"),
+        (file("binary", b"\x7fELF\xff\xfe"), "is not a text of names"),
+        (file("escape", b"\x1b[2J\n"), "line 1"),
+    ];
+    let commands: [&[&str]; 4] = [
+        &["attach", "--stack", "rz"],
+        &["attach", "--stack", "rz", "--all-regions"],
+        &["detach", "--stack", "rz"],
+        &[
+            "subscribe",
+            "--stream",
+            "s",
+            "--role",
+            "arn:aws:iam::123456789012:role/r",
+        ],
+    ];
+    for command in commands {
+        for (list, wanted) in &lists {
+            let words = [command, &["--file", list, "--yes"]].concat();
+            let output = rightsizer_with(&words, &nowhere).await.unwrap();
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{words:?}: {text}");
+            assert!(
+                text.contains(wanted) && text.contains(list.as_str()),
+                "{words:?}: {text}"
+            );
+            assert!(
+                !text.contains("layer rz") && !text.contains('\u{1b}'),
+                "{words:?}: {text}"
+            );
+        }
+    }
+    let windows = file("windows", "\u{feff}checkout\r\n".as_bytes());
+    let words = ["attach", "--stack", "rz", "--file", &windows];
+    let output = rightsizer_with(&words, &nowhere).await.unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("the layer rz-extension"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

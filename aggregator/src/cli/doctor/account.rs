@@ -8,7 +8,9 @@ use aws_sdk_lambda::error::ProvideErrorMetadata;
 use rightsizer_aws::errors::words;
 use rightsizer_aws::fleet::AwsLayers;
 use rightsizer_records::Arch;
+use serde_json::Value;
 
+use super::applies;
 use super::changes;
 use super::finding::Finding;
 use super::stream::{self, advice};
@@ -36,6 +38,7 @@ pub(super) async fn examine(config: &SdkConfig, stack: &str, patterns: &[String]
     findings.push(quota(&lambda).await);
     match list(&lambda, stack).await {
         Ok(functions) => {
+            findings.push(applies::examine(&lambda, stack, &functions).await);
             findings.push(with_layer(&functions));
             findings.extend(changes::examine(config, &functions, patterns).await);
         }
@@ -94,19 +97,37 @@ async fn policy(kinesis: &aws_sdk_kinesis::Client, stack: &str) -> Finding {
     let arn = described.stream_description_summary();
     let arn = arn.map_or("", |summary| summary.stream_arn());
     match kinesis.get_resource_policy().resource_arn(arn).send().await {
-        Ok(answer) if answer.policy().contains("kinesis:PutRecords") => Finding::ok(
+        Ok(answer) if allows_put(answer.policy()) => Finding::ok(
             check,
-            "the stream's own policy names kinesis:PutRecords (only a function can show whether that is enough: step 3)",
+            "the stream's own policy allows kinesis:PutRecords (only a function can show whether that is enough: step 3)",
         ),
         Ok(_) => Finding::wrong(
             check,
             format!(
-                "the policy of {name} does not name kinesis:PutRecords, so functions need a policy of their own"
+                "the policy of {name} does not allow kinesis:PutRecords, so functions need a policy of their own"
             ),
             "deploy again with OPTIONS=Writers=account, or add the policy that `rightsizer attach` prints",
         ),
         Err(error) => refused(check, "kinesis:GetResourcePolicy", &error),
     }
+}
+
+/// Whether a stream's policy has a statement that allows to put records. Its conditions are not evaluated.
+fn allows_put(policy: &str) -> bool {
+    let policy: Value = serde_json::from_str(policy).unwrap_or_default();
+    let each = |value: &Value| match value {
+        Value::Array(values) => values.clone(),
+        Value::Null => Vec::new(),
+        one => vec![one.clone()],
+    };
+    let puts = |action: &Value| {
+        let action = action.as_str().unwrap_or_default().to_ascii_lowercase();
+        action == "kinesis:putrecords" || action == "kinesis:*"
+    };
+    let statements = each(&policy["Statement"]);
+    statements.iter().any(|statement| {
+        statement["Effect"] == "Allow" && each(&statement["Action"]).iter().any(puts)
+    })
 }
 
 /// Whether there is a layer for each architecture.
@@ -222,7 +243,7 @@ fn with_layer(functions: &[Listed]) -> Finding {
     Finding::ok(WITH_LAYER, runtimes.collect::<Vec<_>>().join(", "))
 }
 
-fn refused<E, R>(
+pub(super) fn refused<E, R>(
     check: &str,
     action: &str,
     error: &aws_sdk_lambda::error::SdkError<E, R>,
@@ -251,6 +272,22 @@ mod tests {
         ] {
             assert_eq!(of_quota(free).verdict, verdict, "{free:?}");
         }
+    }
+
+    #[test]
+    fn a_policy_that_denies_is_no_permission() {
+        let policy = |effect: &str, action: &str| {
+            format!(r#"{{"Statement": [{{"Effect": "{effect}", "Action": {action}}}]}}"#)
+        };
+        assert!(allows_put(&policy("Allow", r#""kinesis:PutRecords""#)));
+        let two = r#"["kinesis:PutRecord", "kinesis:PutRecords"]"#;
+        assert!(allows_put(&policy("Allow", two)));
+        assert!(!allows_put(&policy("Deny", r#""kinesis:PutRecords""#)));
+        assert!(!allows_put(&policy(
+            "Allow",
+            r#""kinesis:PutRecordsLater""#
+        )));
+        assert!(!allows_put("") && !allows_put("{}"));
     }
 
     #[test]

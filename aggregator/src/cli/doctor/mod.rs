@@ -2,6 +2,7 @@
 //! means and what to do. It changes nothing.
 
 mod account;
+mod applies;
 mod changes;
 mod clock;
 mod finding;

@@ -2,6 +2,7 @@
 //! deployed. It only reads, and prints beforehand what it will scan and the estimated cost.
 
 mod messages;
+mod regions;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -10,6 +11,7 @@ use anyhow::{Context, bail};
 use aws_config::SdkConfig;
 use clap::Args;
 use messages::{About, Results};
+use regions::everywhere;
 use rightsizer_aws::clock::now;
 use rightsizer_aws::inventory::{AwsFleet, collect};
 use rightsizer_aws::logs::{
@@ -38,8 +40,6 @@ use crate::settings::Settings;
 const FUNCTIONS: &str = "/aws/lambda/";
 /// An estimate above this, in dollars, needs a confirmation.
 const UNASKED_USD: f64 = 1.0;
-/// The exit code of an interrupted program in shells.
-const INTERRUPTED: u8 = 130;
 /// Details of older days are not kept.
 const MOST_DAYS: i64 = 60;
 
@@ -93,18 +93,7 @@ pub(super) fn run(args: &CloudwatchArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let settings = Settings::load(args.config.config.as_deref())?;
-    runtime()?.block_on(async {
-        tokio::select! {
-            done = everywhere(args, &settings) => done,
-            pressed = tokio::signal::ctrl_c() => {
-                pressed?;
-                out::note(format_args!(
-                    "\nrightsizer: stopped. What was read is kept; run the same command to continue"
-                ));
-                Ok(ExitCode::from(INTERRUPTED))
-            }
-        }
-    })
+    runtime()?.block_on(everywhere(args, &settings))
 }
 
 /// Exactly what is called, on exactly these log groups.
@@ -150,34 +139,6 @@ struct Found {
     left_out: usize,
     /// Whether the functions could be listed.
     functions_known: bool,
-}
-
-/// In each region that is meant, one after the other.
-async fn everywhere(args: &CloudwatchArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
-    if !args.all_regions {
-        let config = args.place.config().await?;
-        return import(args, &config, settings, None).await;
-    }
-    let mut all = Vec::new();
-    let mut failed = false;
-    for config in args.place.everywhere().await? {
-        match import(args, &config, settings, Some(&mut all)).await {
-            Ok(code) => failed |= code != ExitCode::SUCCESS,
-            Err(error) => {
-                let region = config.region().map_or("", AsRef::as_ref);
-                out::note(format_args!("rightsizer: {region}: {error:#}"));
-                failed = true;
-            }
-        }
-    }
-    if args.form.is_json() {
-        crate::cli::write_json(&all, &mut out::stdout())?;
-    }
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
 }
 
 async fn import(
