@@ -19,6 +19,8 @@ const ROUNDS: usize = 10;
 const COVERED: f64 = 0.9;
 /// The deviation of a function of which each invocation at one time takes as long as the others.
 const LEAST_DEVIATION: f64 = 0.005;
+/// A smaller shift of the logarithm of a median is none: medians are not computed much more exactly.
+const LEAST_SHIFT: f64 = 0.001;
 /// 1970-01-01 was a Thursday, so these are Saturdays and Sundays.
 const WEEKEND: std::ops::RangeInclusive<i32> = 2..=3;
 
@@ -109,7 +111,12 @@ pub fn match_hours(sizes: &[SizeHours]) -> Vec<Option<f64>> {
     let common = times(None).median(within);
     let mut factors = vec![None; sizes.len()];
     for (at, times) in own {
-        factors[at] = Some((common - times.median(within)).exp());
+        let shift = common - times.median(within);
+        factors[at] = Some(if shift.abs() < LEAST_SHIFT {
+            1.0
+        } else {
+            shift.exp()
+        });
     }
     factors
 }
