@@ -21,9 +21,7 @@ const FRACTIONS: [u8; 256] = fractions();
 /// Returns the part of the day in which `at` lies. The first part after 1970 is the first of its day, and a day has a
 /// whole number of them.
 const fn part_of(at: Timestamp) -> usize {
-    #[expect(clippy::cast_possible_truncation, reason = "0 to 7")]
-    let part = (at.as_ms().cast_unsigned() / PART_MS) as usize % PARTS;
-    part
+    (at.as_ms().cast_unsigned() / PART_MS) as usize % PARTS
 }
 
 /// The invocations of one part of the day that have a duration.
@@ -157,7 +155,9 @@ const fn fractions() -> [u8; 256] {
         while bit < 7 {
             let square = (number as u128 * number as u128) >> 32;
             let two = square >= 1 << 33;
-            number = (square >> two as u32) as u64;
+            #[expect(clippy::cast_possible_truncation, reason = "below 2^33")]
+            let next = (square >> two as u32) as u64;
+            number = next;
             log = log << 1 | two as u8;
             bit += 1;
         }
