@@ -19,6 +19,8 @@ const ROUNDS: usize = 10;
 const COVERED: f64 = 0.9;
 /// The deviation of a function of which each invocation at one time takes as long as the others.
 const LEAST_DEVIATION: f64 = 0.005;
+/// A smaller shift of the logarithm of a median is none: medians are not computed much more exactly.
+const LEAST_SHIFT: f64 = 0.001;
 /// 1970-01-01 was a Thursday, so these are Saturdays and Sundays.
 const WEEKEND: std::ops::RangeInclusive<i32> = 2..=3;
 
@@ -109,7 +111,12 @@ pub fn match_hours(sizes: &[SizeHours]) -> Vec<Option<f64>> {
     let common = times(None).median(within);
     let mut factors = vec![None; sizes.len()];
     for (at, times) in own {
-        factors[at] = Some((common - times.median(within)).exp());
+        let shift = common - times.median(within);
+        factors[at] = Some(if shift.abs() < LEAST_SHIFT {
+            1.0
+        } else {
+            shift.exp()
+        });
     }
     factors
 }
@@ -217,7 +224,7 @@ impl Cells {
             level: cell.day,
             effect: cell.part,
             count: cell.count,
-            value: cell.log,
+            log: cell.log,
         });
         let parts = Fit::of(&by_part.collect::<Vec<_>>());
         let days = self.days.iter().zip(&parts.levels);
@@ -225,7 +232,7 @@ impl Cells {
             level: day.size,
             effect: day.weekend.into(),
             count: level.count,
-            value: level.mean,
+            log: level.mean,
         });
         let week = Fit::of(&by_week.collect::<Vec<_>>());
         let weekend = |cell: &Cell| usize::from(self.days[cell.day].weekend);
@@ -242,7 +249,7 @@ struct Value {
     effect: usize,
     /// Its weight.
     count: f64,
-    value: f64,
+    log: f64,
 }
 
 /// The levels and effects of values, by weighted least squares.
@@ -261,7 +268,7 @@ impl Fit {
         let levels = |effects: &[f64]| {
             let rest = values
                 .iter()
-                .map(|v| (v.level, v.count, v.value - effects[v.effect]));
+                .map(|v| (v.level, v.count, v.log - effects[v.effect]));
             means(numbers.0, rest)
         };
         let mut effects = vec![0.0; numbers.1];
@@ -270,7 +277,7 @@ impl Fit {
             by_level = levels(&effects);
             let rest = values
                 .iter()
-                .map(|v| (v.effect, v.count, v.value - by_level[v.level].mean));
+                .map(|v| (v.effect, v.count, v.log - by_level[v.level].mean));
             by_effect = means(numbers.1, rest);
             effects = by_effect.iter().map(|effect| effect.mean).collect();
         }
@@ -301,7 +308,7 @@ fn kept(levels: &[Mean], effects: &[Mean], values: &[Value]) -> f64 {
     let square = |effect: &Mean| effect.count * (effect.mean - mean).powi(2);
     let explained = effects.iter().map(square).sum::<f64>() / freedom;
     let rest =
-        |v: &Value| v.count * (v.value - levels[v.level].mean - effects[v.effect].mean).powi(2);
+        |v: &Value| v.count * (v.log - levels[v.level].mean - effects[v.effect].mean).powi(2);
     let noise = values.iter().map(rest).sum::<f64>() / left;
     if noise >= explained {
         0.0

@@ -10,21 +10,18 @@ use crate::bytes::{In, Out, Unreadable};
 
 /// Parts of a day.
 const PARTS: usize = 8;
-const PART_MS: i64 = 86_400_000 / PARTS as i64;
+const PART_MS: u64 = 86_400_000 / PARTS as u64;
 /// Steps of a logarithm for each doubling: each is 1.1 %. Durations scatter by more, so that a mean is much finer.
 const STEPS: u64 = 64;
+/// A busy day takes less, so that its bytes are allocated once.
+const MOST_BYTES: usize = 64;
 /// `STEPS × log2(1 + (n + 1/2) ÷ 256)`, rounded.
 const FRACTIONS: [u8; 256] = fractions();
 
-/// Returns the part of the day in which `at` lies.
+/// Returns the part of the day in which `at` lies. The first part after 1970 is the first of its day, and a day has a
+/// whole number of them.
 const fn part_of(at: Timestamp) -> usize {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "0 to 7"
-    )]
-    let part = (at.as_ms() % 86_400_000 / PART_MS) as usize;
-    part
+    (at.as_ms().cast_unsigned() / PART_MS) as usize % PARTS
 }
 
 /// The invocations of one part of the day that have a duration.
@@ -51,7 +48,8 @@ impl Hours {
 
     /// Adds all of `other`.
     pub(crate) fn merge(&mut self, other: &Self) {
-        for (part, other) in self.0.iter_mut().zip(&other.0) {
+        let parts = self.0.iter_mut().zip(&other.0);
+        for (part, other) in parts.filter(|(_, other)| other.count > 0) {
             part.count = part.count.saturating_add(other.count);
             part.logs = part.logs.saturating_add(other.logs);
         }
@@ -87,7 +85,7 @@ impl Hours {
         }
         let logs = self.0.iter();
         let mean = logs.fold(0_u64, |sum, part| sum.saturating_add(part.logs)) / count;
-        let mut out = Out::default();
+        let mut out = Out(Vec::with_capacity(MOST_BYTES));
         let parts = self.0.iter().enumerate();
         out.byte(parts.fold(0, |mask, (n, part)| mask | u8::from(part.count > 0) << n));
         out.number(mean);
@@ -157,7 +155,9 @@ const fn fractions() -> [u8; 256] {
         while bit < 7 {
             let square = (number as u128 * number as u128) >> 32;
             let two = square >= 1 << 33;
-            number = (square >> two as u32) as u64;
+            #[expect(clippy::cast_possible_truncation, reason = "below 2^33")]
+            let next = (square >> two as u32) as u64;
+            number = next;
             log = log << 1 | two as u8;
             bit += 1;
         }

@@ -80,7 +80,7 @@ fn a_drift_is_not_an_effect_of_the_hours() {
     near(&match_hours(&[hours(week), hours(day)]), 1.0);
 }
 
-/// Noise of 20 % from part to part, without a pattern: without the shrinking, the shift is 3 % and more on average.
+/// Noise of up to 20 % from part to part, without a pattern: the shift is 1.2 % on average, without the shrinking 1.9 %.
 #[test]
 fn noise_is_not_an_effect() {
     let (mut sum, mut most) = (0.0, 0.0_f64);
@@ -108,7 +108,7 @@ fn noise_is_not_an_effect() {
         most = most.max(shift);
     }
     println!("{:.1} % mean, {:.1} % at most", sum / 0.4, most * 100.0);
-    assert!(sum / 40.0 < 0.02, "{sum} {most}");
+    assert!(sum / 40.0 < 0.015, "{sum} {most}");
 }
 
 /// A weekday at one size and a Sunday at another: whether the size or the weekend makes the difference is not known.
