@@ -95,8 +95,8 @@ mod tests {
         let path = dir.path().join("store.db");
         drop(Store::open(&path, "test").unwrap());
         let raw = Connection::open(&path).unwrap();
-        let sql = "INSERT INTO functions (id, function, first_ms, heard_ms, last_ms, version, decided_day, policy_mb, to_mb,
-                newest_mb, invocations, usd_before, usd_after, decided_mb, billed_days, billed_ms, billed_ms_after)
+        let sql = "INSERT INTO functions (id, function, first_ms, heard_ms, last_ms, version, decided_day, policy_mb,
+                to_mb, newest_mb, invocations, usd_before, usd_after, decided_mb, billed_days, billed_ms, billed_ms_after)
             VALUES (1, 'local:f', 0, 0, 0, '$LATEST', 14, 512, 512, 1024, 0, 9.0, 5.0, 1024, 14, 7000000, 2000000)";
         raw.execute(sql, []).unwrap();
         let prices = toml::from_str("x86_gb_second = 0.001").unwrap();
