@@ -1,38 +1,25 @@
 //! What changed this week, and whether it helped.
 
 use maud::{Markup, html};
-use rightsizer_store::AppliedChange;
+use rightsizer_store::{AppliedChange, ChangeCounts};
 
 use crate::table::status_words;
 use crate::text::short;
 use crate::words::{Text, function_link, usd, whole};
 
-/// Changes that are listed; the others are counted.
-const LISTED: usize = 8;
-
-/// The changes of the week; nothing if there are none.
-pub(crate) fn changes(changes: &[AppliedChange]) -> Markup {
-    let promised: f64 = changes
-        .iter()
-        .filter(|c| c.status != "rolled-back")
-        .filter_map(|c| c.promised_usd)
-        .sum();
-    let count = |status: &str| {
-        changes
-            .iter()
-            .filter(|change| change.status == status)
-            .count()
-    };
-    let back = count("rolled-back");
+/// The newest changes of the week, and what became of all of it; nothing if there are none.
+pub(crate) fn changes(newest: &[AppliedChange], week: ChangeCounts) -> Markup {
+    let more = week.changed.saturating_sub(newest.len() as u64);
     html! {
-        @if !changes.is_empty() {
+        @if week.changed > 0 {
             section aria-labelledby="week" {
                 h2 #week { "Changed this week" }
                 p.see {
-                    @if changes.len() == 1 { "1 size was changed: " } @else { (whole(changes.len())) " sizes were changed: " }
-                    (whole(count("verified"))) " verified by the durations billed since, "
-                    (whole(back)) " rolled back, " (whole(count("applied"))) " still being verified. "
-                    @if back == 0 { "Together they" } @else { "Those that were not rolled back" } " promised " (usd(promised)) " a month."
+                    @if week.changed == 1 { "1 size was changed: " } @else { (whole(week.changed)) " sizes were changed: " }
+                    (whole(week.verified)) " verified by the durations billed since, "
+                    (whole(week.rolled_back)) " rolled back, " (whole(week.applied)) " still being verified. "
+                    @if week.rolled_back == 0 { "Together they" } @else { "Those that were not rolled back" }
+                    " promised " (usd(week.promised_usd)) " a month."
                 }
                 div.wide tabindex="0" role="region" aria-label="Table of changes" {
                     table {
@@ -40,10 +27,10 @@ pub(crate) fn changes(changes: &[AppliedChange]) -> Markup {
                             th scope="col" { "Function" } th scope="col" { "Change" } th.n scope="col" { "Promised a month" }
                             th scope="col" { "Result" } th scope="col" { "Applied" }
                         } }
-                        tbody { @for change in changes.iter().take(LISTED) { (line(change)) } }
+                        tbody { @for change in newest { (line(change)) } }
                     }
                 }
-                @if changes.len() > LISTED { p.soft { "and " (whole(changes.len() - LISTED)) " more" } }
+                @if more > 0 { p.soft { "and " (whole(more)) " more" } }
             }
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rightsizer_records::Timestamp;
 use rightsizer_rules::policy::why;
 use rightsizer_store::inspect::Stops;
-use rightsizer_store::{AppliedChange, MonthSaved, Reader, ReviewRow, StoreError};
+use rightsizer_store::{AppliedChange, ChangeCounts, MonthSaved, Reader, ReviewRow, StoreError};
 
 pub(crate) use self::query::ROWS;
 pub use self::query::{Query, Sort};
@@ -22,8 +22,8 @@ use crate::text::{SavingRange, saving_range, short, slowdown};
 const WEEK_MS: i64 = 7 * 86_400_000;
 /// The time for which verified savings are shown.
 const YEAR_MS: i64 = 365 * 86_400_000;
-/// The most changes that are read.
-const MOST_CHANGES: u32 = 500;
+/// Changes that are listed; all of the week are counted.
+const LISTED_CHANGES: u32 = 8;
 
 /// What is kept of a function for the whole fleet's page: a row of the store is ten times larger.
 #[derive(Debug, Clone, PartialEq)]
@@ -126,8 +126,10 @@ pub struct Fleet {
     pub entries: Vec<Entry>,
     /// Their figures together.
     pub totals: Totals,
-    /// Changes of the last seven days, newest first.
+    /// The newest changes of the last seven days, newest first.
     pub changes: Vec<AppliedChange>,
+    /// All changes of the last seven days.
+    pub week: ChangeCounts,
     /// What verified changes saved, by month, oldest first.
     pub months: Vec<MonthSaved>,
     /// Why nothing is sent, if that is so.
@@ -155,7 +157,9 @@ impl Fleet {
             ..Self::default()
         };
         reader.each_review_row(|row| fleet.add(&row, &mut texts))?;
-        fleet.changes = reader.applied_changes(now.plus_ms(-WEEK_MS), MOST_CHANGES)?;
+        let week = now.plus_ms(-WEEK_MS);
+        fleet.changes = reader.applied_changes(week, LISTED_CHANGES)?;
+        fleet.week = reader.change_counts(week)?;
         fleet.months = reader.verified_savings(now.plus_ms(-YEAR_MS))?;
         fleet.sort();
         Ok(fleet)

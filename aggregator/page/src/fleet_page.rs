@@ -1,6 +1,7 @@
 //! The fleet's page.
 
 use maud::{Markup, html};
+use rightsizer_store::ChangeCounts;
 
 use crate::changes::changes;
 use crate::fleet::{Fleet, Query, ROWS};
@@ -37,7 +38,7 @@ pub fn fleet_page(frame: &Frame<'_>, view: FleetView<'_>) -> String {
         } @else {
             (overview(fleet))
             (marks(&fleet.entries, true))
-            (changes(&fleet.changes))
+            (changes(&fleet.changes, fleet.week))
             (savings(&fleet.months))
             section aria-labelledby="functions" {
                 h2 #functions { "Functions" }
@@ -86,7 +87,7 @@ pub(crate) fn overview(fleet: &Fleet) -> Markup {
             }
             div.tile { dt { "Waiting for you" } dd { (whole(fleet.waiting)) }
                 dd.note { @if fleet.waiting > 0 { a href="/ui/review" { @if fleet.waiting == 1 { "review it" } @else { "review them" } } } @else { "nothing to review" } } }
-            div.tile { dt { "Changed this week" } dd { (whole(fleet.changes.len())) } dd.note { (helped(fleet)) } }
+            div.tile { dt { "Changed this week" } dd { (whole(fleet.week.changed)) } dd.note { (helped(fleet.week)) } }
             @if let Some((letter, share)) = totals.letter() {
                 div.tile.grade { dt { "Grade" } dd { (letter) } dd.note { @if share < 0.5 { "no saving is certain" } @else { "at least " (format!("{share:.0}")) " % of the bill could be saved" } } }
             }
@@ -104,16 +105,8 @@ fn saves(totals: &Totals) -> String {
 }
 
 /// What this week's changes came to.
-fn helped(fleet: &Fleet) -> String {
-    let count = |status: &str| {
-        fleet
-            .changes
-            .iter()
-            .filter(|change| change.status == status)
-            .count()
-    };
-    let (verified, back) = (count("verified"), count("rolled-back"));
-    match (fleet.changes.len(), verified, back) {
+fn helped(week: ChangeCounts) -> String {
+    match (week.changed, week.verified, week.rolled_back) {
         (0, ..) => "no size was changed".to_owned(),
         (n, 0, 0) => format!(
             "{} not verified yet",

@@ -6,7 +6,7 @@ use rightsizer_page::Fleet;
 use rightsizer_page::grade::Totals;
 use rightsizer_records::Timestamp;
 use rightsizer_rules::price::PriceTable;
-use rightsizer_store::{AppliedChange, Reader, StoreError, UrgentIncrease, inspect};
+use rightsizer_store::{AppliedChange, ChangeCounts, Reader, StoreError, UrgentIncrease, inspect};
 
 /// Older rollbacks get no notice.
 const RECENT_MS: i64 = 2 * 86_400_000;
@@ -31,11 +31,7 @@ pub(super) struct Facts {
 pub(super) struct Week {
     pub(super) totals: Totals,
     pub(super) waiting: usize,
-    pub(super) changed: usize,
-    pub(super) verified: usize,
-    pub(super) rolled_back: usize,
-    /// What the changes that were not taken back promised, in dollars a month.
-    pub(super) promised: f64,
+    pub(super) changes: ChangeCounts,
 }
 
 /// Reads them; the whole fleet only for a digest.
@@ -59,25 +55,11 @@ pub(super) fn read(
     })
 }
 
-fn week(fleet: &Fleet) -> Week {
-    let count = |status: &str| {
-        fleet
-            .changes
-            .iter()
-            .filter(|change| change.status == status)
-            .count()
-    };
-    let stayed = fleet
-        .changes
-        .iter()
-        .filter(|change| change.status != "rolled-back");
+const fn week(fleet: &Fleet) -> Week {
     Week {
         totals: fleet.totals,
         waiting: fleet.waiting,
-        changed: fleet.changes.len(),
-        verified: count("verified"),
-        rolled_back: count("rolled-back"),
-        promised: stayed.filter_map(|change| change.promised_usd).sum(),
+        changes: fleet.week,
     }
 }
 
@@ -95,8 +77,8 @@ mod tests {
         let path = dir.path().join("store.db");
         drop(Store::open(&path, "test").unwrap());
         let raw = Connection::open(&path).unwrap();
-        let sql = "INSERT INTO functions (id, function, first_ms, heard_ms, last_ms, version, decided_day, policy_mb, to_mb,
-                newest_mb, invocations, usd_before, usd_after, decided_mb, billed_days, billed_ms, billed_ms_after)
+        let sql = "INSERT INTO functions (id, function, first_ms, heard_ms, last_ms, version, decided_day, policy_mb,
+                to_mb, newest_mb, invocations, usd_before, usd_after, decided_mb, billed_days, billed_ms, billed_ms_after)
             VALUES (1, 'local:f', 0, 0, 0, '$LATEST', 14, 512, 512, 1024, 0, 9.0, 5.0, 1024, 14, 7000000, 2000000)";
         raw.execute(sql, []).unwrap();
         let prices = toml::from_str("x86_gb_second = 0.001").unwrap();

@@ -140,7 +140,7 @@ fn breaker(why: &str) -> Notice {
 }
 
 fn digest(week: &Week) -> Notice {
-    let saving = week.totals.saving();
+    let (saving, changes) = (week.totals.saving(), week.changes);
     Notice {
         kind: Kind::Digest,
         title: format!(
@@ -151,7 +151,7 @@ fn digest(week: &Week) -> Notice {
         lines: vec![
             format!(
                 "Changed: {} ({} verified, {} rolled back), ${:.2} a month promised",
-                week.changed, week.verified, week.rolled_back, week.promised
+                changes.changed, changes.verified, changes.rolled_back, changes.promised_usd
             ),
             format!("Could still be saved: ${} a month", range(saving)),
             format!("At risk: {}", week.totals.at_risk),

@@ -90,7 +90,9 @@ pub use moved::{Arrivals, StateArrived};
 pub use notices::{Noticed, Notices};
 pub use open::{Beside, Reader, Store};
 pub use outbox::{Outbox, OutboxEntry, Outgoing, RecommendationKey, Sending};
-pub use overview::{AppliedChange, MonthSaved, QuarantineLine, SizeDay, UrgentIncrease};
+pub use overview::{
+    AppliedChange, ChangeCounts, MonthSaved, QuarantineLine, SizeDay, UrgentIncrease,
+};
 pub use quarantine::{Quarantine, Quarantined};
 pub use recommendations::Recommendations;
 pub use retention::Retention;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use rightsizer_records::{Day, Megabytes, Timestamp};
+use rightsizer_rules::lifecycle::Status;
 use rightsizer_rules::outcome::factor_in;
 use rightsizer_rules::window::{DaySource, Distribution};
 use rusqlite::params;
@@ -12,6 +13,7 @@ use super::columns::{count, megabytes, timestamp};
 use super::error::StoreError;
 use super::open::Reader;
 use super::review::{DayLine, ReviewRow, day_line};
+use super::transitions::status;
 
 /// A day of a function at one size, of the source that counts (W7), all versions together.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +59,21 @@ pub struct AppliedChange {
     pub applied: Timestamp,
     /// The promised saving a month, from the record that was sent.
     pub promised_usd: Option<f64>,
+}
+
+/// Changes of sizes, counted by what became of them.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ChangeCounts {
+    /// All that were applied.
+    pub changed: u64,
+    /// Those that were verified.
+    pub verified: u64,
+    /// Those that were rolled back.
+    pub rolled_back: u64,
+    /// Those that are still being verified.
+    pub applied: u64,
+    /// What those that were not rolled back promised, in dollars a month.
+    pub promised_usd: f64,
 }
 
 /// The verified changes of a month, with what they saved.
@@ -118,6 +135,12 @@ const URGENT: &str = "SELECT r.id, f.function, r.from_mb, r.to_mb
      FROM recommendations r JOIN functions f ON f.id = r.function_id
      WHERE r.status = 'open' AND r.urgent AND r.to_mb > r.from_mb AND NOT r.auto
      ORDER BY r.issued_ms, r.id LIMIT ?";
+
+/// Applied changes by what became of them.
+const CHANGE_COUNTS: &str = "SELECT r.status, count(*), coalesce(sum(
+        json_extract(r.record, '$.monthly_usd.before') - json_extract(r.record, '$.monthly_usd.after')), 0.0)
+     FROM recommendations r INDEXED BY recommendations_changes
+     WHERE r.applied_ms IS NOT NULL AND r.applied_ms >= ? GROUP BY r.status";
 
 /// Applied changes that fulfil a condition. It reads the index of what changed a function's size, not the whole history.
 fn changes(condition: &str) -> String {
@@ -204,6 +227,27 @@ impl Reader {
         most: u32,
     ) -> Result<Vec<AppliedChange>, StoreError> {
         self.changes_where("r.applied_ms >= ?1", since, most)
+    }
+
+    /// Counts the changes that were applied at or after `since`.
+    pub fn change_counts(&self, since: Timestamp) -> Result<ChangeCounts, StoreError> {
+        let mut statement = self.connection.prepare_cached(CHANGE_COUNTS)?;
+        let mut rows = statement.query([since.as_ms()])?;
+        let mut counts = ChangeCounts::default();
+        while let Some(row) = rows.next()? {
+            let (status, number) = (status(row.get_ref(0)?)?, count(row.get(1)?));
+            counts.changed += number;
+            match status {
+                Status::Verified => counts.verified += number,
+                Status::RolledBack => counts.rolled_back += number,
+                Status::Applied => counts.applied += number,
+                _ => {}
+            }
+            if status != Status::RolledBack {
+                counts.promised_usd += row.get::<_, f64>(2)?;
+            }
+        }
+        Ok(counts)
     }
 
     /// Returns the changes that were rolled back at or after `since`, the newest first, `most` of them.

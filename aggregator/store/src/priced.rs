@@ -6,9 +6,10 @@ use rightsizer_records::{Arch, Megabytes};
 use rightsizer_rules::power::{Offer, Offers};
 use rightsizer_rules::price::{Billed, PriceTable, Usage};
 
+use super::columns::Columns;
 use super::error::StoreError;
 use super::open::Reader;
-use super::review::{Columns, ReviewRow};
+use super::review::ReviewRow;
 
 /// The columns that [`price`] reads, in its order. They follow those of the line.
 pub(super) const PARTS: &str =
@@ -110,7 +111,8 @@ mod tests {
             let sql = "INSERT INTO functions (id, function, first_ms, heard_ms, last_ms, version, decided_day, to_mb,
                     invocations, usd_before, usd_after, offers, decided_mb, decided_arch, billed_days, billed_ms,
                     billed_ms_after, gb_second_usd)
-                VALUES (?1, ?2, 0, 0, 0, '$LATEST', 14, 512, 1000000, 9.0, 5.0, ?3, 1024, ?4, 14, 7000000, 8000000, 0.00002)";
+                VALUES (?1, ?2, 0, 0, 0, '$LATEST', 14, 512, 1000000, 9.0, 5.0, ?3, 1024, ?4, 14, 7000000, 8000000,
+                    0.00002)";
             let values = rusqlite::params![id, function, offers, arch];
             raw.execute(sql, values).unwrap();
         }
@@ -132,9 +134,9 @@ mod tests {
         )
     }
 
-    /// x86: 7,000 GB-s × 0.00004 = 0.28 and a million requests for 0.14 are 0.42; × 30/14 = 0.90. Then 8,000 s at 512 MB
-    /// = 4,000 GB-s: 0.16 + 0.14 = 0.30; × 30/14 = 0.642857. arm64 at half of the price: (0.14 + 0.14) × 30/14 = 0.60 and
-    /// (0.08 + 0.14) × 30/14 = 0.471429. Offers cost twice as much for x86, and as much as before for arm64.
+    /// x86: 7,000 GB-s × 0.00004 = 0.28 and a million requests for 0.14 are 0.42; × 30/14 = 0.90. Then 8,000 s at
+    /// 512 MB = 4,000 GB-s: 0.16 + 0.14 = 0.30; × 30/14 = 0.642857. arm64 at half of the price: (0.14 + 0.14) × 30/14
+    /// = 0.60 and (0.08 + 0.14) × 30/14 = 0.471429. Offers cost twice as much for x86, and as before for arm64.
     #[test]
     fn every_way_to_read_has_the_prices_of_the_reader() {
         let (_dir, reader) = store();

@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 
 use rightsizer_records::{Day, Megabytes, Reason};
 use rightsizer_rules::power::{Offers, SizeUse};
-use rusqlite::types::FromSql;
 use rusqlite::{Row, params};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::columns::{count, megabytes};
+use super::columns::{Columns, count, megabytes};
 use super::comparisons::{AdviceLine, MeasuredLine};
 use super::error::StoreError;
 use super::forced_starts::ForcedLine;
@@ -279,7 +277,7 @@ impl Reader {
         let mut statement = self.connection.prepare(&lines_where(condition, order))?;
         let mut rows = statement.query(values)?;
         while let Some(row) = rows.next()? {
-            let mut columns = Columns { row, next: 0 };
+            let mut columns = Columns::of(row);
             let mut line = read(&mut columns)?;
             if let Some(prices) = &self.prices {
                 price(&mut line, &mut columns, prices)?;
@@ -333,37 +331,6 @@ const COLUMNS: &str = "r.function, r.current_mb, r.peak_mb, r.policy_mb, r.targe
     r.reasons, r.invocations, r.monthly_usd_before, r.monthly_usd_after, r.urgent, r.recommendation, r.closed_code,
     r.closed_reason, r.seen, r.duplicates, r.late, r.lost, r.version, r.arch, r.runtime, r.p99_ms, r.decided_on,
     r.last_report, r.compute_optimizer_mb, i.tags, h.held_until, h.held_by, r.offers";
-
-/// The columns of a row, one after another.
-pub(super) struct Columns<'a> {
-    row: &'a Row<'a>,
-    next: usize,
-}
-
-impl Columns<'_> {
-    pub(super) fn take<T: FromSql>(&mut self) -> rusqlite::Result<T> {
-        self.next += 1;
-        self.row.get(self.next - 1)
-    }
-
-    pub(super) fn mb(&mut self) -> rusqlite::Result<Option<u32>> {
-        Ok(self.take::<Option<i64>>()?.map(|n| megabytes(n).0))
-    }
-
-    pub(super) fn number(&mut self) -> rusqlite::Result<u64> {
-        Ok(self.take::<Option<i64>>()?.map_or(0, count))
-    }
-
-    /// A value that is stored as JSON; the default if there is none.
-    fn json<T: DeserializeOwned + Default>(&mut self, what: &str) -> Result<T, StoreError> {
-        let value = self.row.get_ref(self.next)?.as_str_or_null();
-        self.next += 1;
-        let Some(text) = value.map_err(rusqlite::Error::from)? else {
-            return Ok(T::default());
-        };
-        serde_json::from_str(text).map_err(|e| StoreError::Damaged(format!("{what}: {e}")))
-    }
-}
 
 fn read(columns: &mut Columns<'_>) -> Result<ReviewRow, StoreError> {
     Ok(ReviewRow {

@@ -62,8 +62,8 @@ mod tests {
         days: 14,
     };
 
-    /// 140,000 s at 1024 MB are 140,000 GB-s; twice as long at 256 MB they are 70,000. With requests for nothing a month
-    /// costs 140,000 × 0.00001 × 30/14 = 3, and half of it.
+    /// 140,000 s at 1024 MB are 140,000 GB-s; twice as long at 256 MB they are 70,000. With requests for nothing a
+    /// month costs 140,000 × 0.00001 × 30/14 = 3, and half of it.
     #[test]
     fn other_prices_give_other_dollars_for_the_same_use() {
         let to = (Some(Megabytes(256)), 2.0);

@@ -87,6 +87,29 @@ fn savings_are_billed_and_by_month() {
     assert_eq!(ids(reader.rolled_back(at(0), 10).unwrap()), ["4"]);
 }
 
+/// More than a list of them would have. Each promised 40 dollars; what was rolled back promises nothing.
+#[test]
+fn all_changes_of_a_week_are_counted() {
+    let (dir, reader) = store();
+    for n in 0..600 {
+        let status = ["verified", "rolled-back", "applied", "reverted"][n % 4];
+        recommendation(&dir, &n.to_string(), status, 40, "");
+    }
+    recommendation(&dir, "before", "verified", 39, "");
+    let wanted = ChangeCounts {
+        changed: 600,
+        verified: 150,
+        rolled_back: 150,
+        applied: 150,
+        promised_usd: 450.0 * 40.0,
+    };
+    assert_eq!(reader.change_counts(at(40)).unwrap(), wanted);
+    assert_eq!(
+        reader.change_counts(at(41)).unwrap(),
+        ChangeCounts::default()
+    );
+}
+
 /// The layer's reports count, not those of the log group on the same day (W7).
 #[test]
 fn w7_the_source_that_counts_is_shown() {
@@ -152,6 +175,7 @@ fn no_query_of_the_page_walks_all_days() {
             "ORDER BY r.function",
         ),
         changes("r.applied_ms >= ?1"),
+        CHANGE_COUNTS.to_owned(),
         SAVINGS.to_owned(),
         URGENT.to_owned(),
     ];
