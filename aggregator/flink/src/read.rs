@@ -192,3 +192,32 @@ fn write_poison(answer: &mut Writer, unusable: Unusable, record: &[u8]) {
     // Texts and a number, all of which JSON can represent.
     answer.bytes(&serde_json::to_vec(&row).unwrap_or_default());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes of the inputs that a record of a log stream with this line makes.
+    fn inputs(engine: &Engine, message: &str) -> usize {
+        let payload = serde_json::json!({"messageType": "DATA_MESSAGE", "owner": "123456789012",
+            "logGroup": "/aws/lambda/checkout", "logStream": "2026/01/31/[$LATEST]00aa",
+            "logEvents": [{"id": message, "timestamp": 1_769_850_000_000_i64, "message": message}]});
+        let mut records = Writer::default();
+        records.byte(0);
+        records.bytes(payload.to_string().as_bytes());
+        let now = Timestamp::parse("2026-02-01T00:00:00Z").unwrap();
+        engine.read(&records.0, now).unwrap().len()
+    }
+
+    /// The report brings an input of its own for the attempt.
+    #[test]
+    fn a_start_that_failed_waits_for_a_report_in_another_call() {
+        let open = || Engine::open("[flink]\nhome = \"123456789012/eu-west-1\"").unwrap();
+        let attempt = "INIT_REPORT Init Duration: 10009.13 ms\tPhase: init\tStatus: timeout";
+        let report = "REPORT RequestId: 0b1e\tDuration: 3.00 ms\tBilled Duration: 3 ms\tMemory Size: 512 MB\t\
+                      Max Memory Used: 90 MB";
+        let engine = open();
+        assert_eq!(inputs(&engine, attempt), 0);
+        assert!(inputs(&engine, report) > inputs(&open(), report));
+    }
+}

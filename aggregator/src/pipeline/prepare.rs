@@ -155,3 +155,51 @@ impl Gate {
 fn processor_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Into::into)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A record of a log stream of `checkout`, with one line.
+    fn delivery(message: &str) -> Delivery {
+        let payload = serde_json::json!({"messageType": "DATA_MESSAGE", "owner": "123456789012",
+            "logGroup": "/aws/lambda/checkout", "logStream": "2026/01/31/[$LATEST]00aa",
+            "logEvents": [{"id": message, "timestamp": 1_769_850_000_000_i64, "message": message}]});
+        Delivery {
+            origin: "kinesis:reports".to_owned(),
+            channel: Channel::Reports,
+            payloads: vec![payload.to_string().into_bytes()],
+            checkpoint: None,
+            gaps: Vec::new(),
+        }
+    }
+
+    /// Each thread that prepares records has a copy of the gate.
+    #[test]
+    fn a_start_that_failed_waits_for_a_report_in_another_delivery() {
+        let gate = Gate {
+            home: Some(Home {
+                account: "123456789012".to_owned(),
+                region: "eu-west-1".to_owned(),
+            }),
+            ..Gate::default()
+        };
+        let now = Timestamp::parse("2026-02-01T00:00:00Z").unwrap();
+        let attempt = "INIT_REPORT Init Duration: 10009.13 ms\tPhase: init\tStatus: timeout";
+        let report = "REPORT RequestId: 0b1e\tDuration: 3.00 ms\tBilled Duration: 3 ms\tMemory Size: 512 MB\t\
+                      Max Memory Used: 90 MB";
+        let failed = |gate: &Gate, message: &str| {
+            let prepared = gate.prepare(delivery(message), now);
+            assert_eq!(prepared.refusals().count(), 0);
+            let days = prepared
+                .batch
+                .keyed
+                .into_iter()
+                .flat_map(|delta| delta.days);
+            days.map(|day| day.stats.failed_inits.count()).sum::<u64>()
+        };
+        let other = gate.clone();
+        assert_eq!((failed(&gate, attempt), failed(&other, report)), (0, 1));
+        assert_eq!(failed(&gate, report), 0);
+    }
+}
