@@ -23,9 +23,8 @@ pub(super) async fn examine(
             "check --stack, --region and --profile, or apply sizes with `rightsizer apply`",
         );
     };
-    let sources = lambda
-        .list_event_source_mappings()
-        .function_name(&updater.arn);
+    let sources = lambda.list_event_source_mappings();
+    let sources = sources.function_name(updater.name());
     match sources.send().await {
         Ok(sources) => of(stack, updater.name(), sources.event_source_mappings()),
         Err(error) => refused(CHECK, "lambda:ListEventSourceMappings", &error),
