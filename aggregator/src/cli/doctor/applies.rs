@@ -31,7 +31,7 @@ pub(super) async fn examine(
     }
 }
 
-/// The name is CloudFormation's, or that of the Terraform module.
+/// The stack gives the first name, and the module of Terraform the second.
 fn is_updater(name: &str, stack: &str) -> bool {
     let rest = name.strip_prefix(stack);
     rest.is_some_and(|rest| rest.starts_with("-Updater-") || rest == "-updater")
