@@ -157,6 +157,17 @@ fn an_empty_export_has_a_hint_about_its_filter() {
     }
 }
 
+#[test]
+fn a_mistyped_command_is_recognised_by_help_too() {
+    let folder = Folder::new();
+    for words in [&["lits"][..], &["help", "lits"]] {
+        let output = folder.run(words);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains("'list'"), "{words:?}: {text}");
+    }
+}
+
 /// A subcommand that is not recognised is a file's name to `import`.
 #[test]
 fn a_mistyped_cloudwatch_is_recognised() {

@@ -159,7 +159,7 @@ def subnets(text):
 def region(text):
     """Returns the name of a region."""
     if not re.fullmatch(r"[a-z]{2,5}(-[a-z]{2,12}){1,3}-[0-9]{1,2}", text):
-        raise Wrong(f"{shown(text)} is no name of a region. Set AWS_REGION, as in AWS_REGION=eu-central-1")
+        raise Wrong(f"{shown(text)} is not the name of a region. Set AWS_REGION, as in AWS_REGION=eu-central-1")
     return text
 
 

@@ -150,7 +150,7 @@ class Names(Words):
         for name in ["us-east-1", "us-gov-west-1", "us-isob-east-1", "eusc-de-east-1", "ap-southeast-7", "cn-north-1"]:
             self.assertEqual(given.region(name), name)
         for hostile in [*HOSTILE, "frankfurt", "eu west 1", "eu-central-1\n", "eu-central-1.evil.example"]:
-            self.assertIn("is no name of a region", self.refused(given.region, hostile))
+            self.assertIn("is not the name of a region", self.refused(given.region, hostile))
 
     def test_a_stack_has_a_name_that_every_service_takes(self):
         for name in [*HOSTILE, "", "R", "r", "Rz", "1rz", "rz-", "r--z", "rz\n", "a" * 22, "rz/x"]:

@@ -26,6 +26,7 @@ pub const NO_RESPONSE: &str =
 pub fn is_unreachable(error: &str) -> bool {
     let words = [
         NO_CONNECTION,
+        "io error",
         "dispatch failure",
         "client error (Connect)",
         "timeout occurred",
@@ -62,9 +63,9 @@ const NO_CONNECTION: &str = "no connection";
 
 /// What the layers below the SDK put before the reason, and what it means.
 const LAYERS: [(&str, &str); 4] = [
-    ("dispatch failure: io error: ", ""),
+    ("dispatch failure: io error: ", "io error: "),
     ("dispatch failure: timeout: ", ""),
-    ("client error (Connect): ", "no connection: "),
+    ("io error: client error (Connect): ", "no connection: "),
     (
         "dns error: failed to lookup address information: ",
         "the host's name is unknown: ",
@@ -119,6 +120,9 @@ mod tests {
         ));
         assert!(is_unreachable("HTTP connect timeout occurred after 3.1s"));
         assert!(is_unreachable("no response within 10s"));
+        assert!(is_unreachable(&brief(
+            "dispatch failure: io error: connection reset".to_owned()
+        )));
         assert!(!is_unreachable("AccessDeniedException: not you"));
     }
 

@@ -98,7 +98,7 @@ impl SignedClient {
         let exchange = async {
             let request = request.try_into().context("not a request")?;
             let answer = self.connector.call(request).await;
-            let answer = answer.map_err(|e| anyhow::anyhow!(in_words(&e)))?;
+            let answer = answer.map_err(|e| anyhow::anyhow!(brief(in_words(&e))))?;
             let status = answer.status().as_u16();
             let body = answer.into_body().collect().await;
             let body = body.map_err(|e| anyhow::anyhow!("the response ended early: {e}"))?;

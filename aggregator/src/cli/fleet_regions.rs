@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use aws_config::SdkConfig;
+use rightsizer_aws::errors::has_expired;
 use serde_json::{Value, json};
 
 use super::fleet::FleetArgs;
@@ -50,7 +51,7 @@ pub(super) struct Outcome {
 }
 
 /// Works in each region that is meant, one after the other. A region with nothing to do is skipped. With `--yes`, a
-/// failure ends it; a plan is made of every region. `undo` is the command that takes the changes back.
+/// failure ends it; a plan is made of every region while the session lasts. `undo` is the command that takes the changes back.
 pub(super) async fn everywhere(
     args: &FleetArgs,
     undo: &str,
@@ -83,7 +84,7 @@ pub(super) async fn everywhere(
             Some(outcome) => all.add(&region, outcome),
             None => all.stop_early(&region, args, undo),
         }
-        if all.end == End::Interrupted || (all.end == End::Failed && args.yes) {
+        if all.end == End::Interrupted || all.is_over || (all.end == End::Failed && args.yes) {
             out::note(format_args!(
                 "rightsizer: the regions after {region} were not tried"
             ));
@@ -125,6 +126,8 @@ struct All {
     /// Names that no region had yet; none if that is unknown.
     missing: Option<BTreeSet<String>>,
     begun: bool,
+    /// Whether the session has ended, so that no other region can be read.
+    is_over: bool,
 }
 
 impl Default for All {
@@ -135,6 +138,7 @@ impl Default for All {
             worked: false,
             missing: Some(BTreeSet::new()),
             begun: false,
+            is_over: false,
         }
     }
 }
@@ -159,6 +163,7 @@ impl All {
             Err(error) => {
                 out::note(format_args!("rightsizer: {region}: {error:#}"));
                 let error = format!("{error:#}");
+                self.is_over = has_expired(&error);
                 self.json.push(json!({"region": region, "error": error}));
                 self.missing = None;
                 self.end = End::Failed;

@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
 
 use super::examples::with_examples;
+use super::nearest::nearest;
 use super::{Cli, out};
 
 /// The commands by task, in the order in which a new user needs them.
@@ -98,11 +100,29 @@ fn command_within(width: Option<usize>) -> Command {
 
 /// Parses the arguments of this process; ends it with help or an error in words.
 pub(super) fn parse() -> Cli {
-    let matches: ArgMatches = command_within(out::width()).get_matches();
+    let mut command = command_within(out::width());
+    let matches = command.try_get_matches_from_mut(std::env::args_os());
+    let matches: ArgMatches = matches.unwrap_or_else(|error| suggesting(error, &command).exit());
     match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     }
+}
+
+/// Adds the subcommand that was probably meant; clap does not for `help SUBCOMMAND`.
+fn suggesting(mut error: clap::Error, command: &Command) -> clap::Error {
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else {
+        return error;
+    };
+    let names = command.get_subcommands().map(Command::get_name);
+    let meant = nearest(typed, names).map(|name| vec![name.to_owned()]);
+    if let Some(meant) = meant
+        && error.get(ContextKind::SuggestedSubcommand).is_none()
+    {
+        let meant = ContextValue::Strings(meant);
+        error.insert(ContextKind::SuggestedSubcommand, meant);
+    }
+    error
 }
 
 fn by_task(command: &Command) -> String {

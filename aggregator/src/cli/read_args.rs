@@ -5,10 +5,10 @@ use std::path::Path;
 use clap::Args;
 use rightsizer_rules::commands::Refused;
 use rightsizer_store::inspect::function_named;
-use rightsizer_store::{FunctionDetail, Reader};
+use rightsizer_store::{FunctionDetail, Reader, ReviewRow};
 
 use super::form::FormArgs;
-use super::list::{no_function, now_held};
+use super::list::{no_function, now_held, only_one};
 use super::server::{Server, ServerArg};
 use super::{ConfigArg, StoreArg};
 use crate::settings::Settings;
@@ -47,8 +47,15 @@ impl ReadArgs {
         self.config.settings()
     }
 
-    /// Returns everything about a function, from the server if one is named.
+    /// Returns everything about a function, from the server if one is named. A pattern must match one function.
     pub(super) fn detail(&self, function: &str) -> anyhow::Result<FunctionDetail> {
+        if function.contains('*') {
+            let rows: Vec<ReviewRow> = match self.server.named() {
+                Some(server) => server.read("")?,
+                None => Reader::open(&self.store.store)?.review()?,
+            };
+            return self.detail(&only_one(function, &rows)?);
+        }
         let mut detail: FunctionDetail = match self.server.named() {
             Some(server) => server.read(&format!("/{function}"))?,
             None => match function_named(&self.store.store, function, &self.settings()?.price)? {

@@ -12,7 +12,7 @@ use crate::power::{advice, curve};
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
-    /// Name, `local:NAME` or ARN of the function
+    /// Name, `local:NAME` or ARN of the function, or a pattern such as 'check*' that matches one
     #[arg(value_name = "FUNCTION")]
     function: String,
     #[command(flatten)]

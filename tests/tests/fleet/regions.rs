@@ -94,6 +94,25 @@ async fn a_region_that_fails_is_in_the_output_and_ends_a_change() {
         json[0]["region"].is_string() && error.contains("AccessDenied"),
         "{json}"
     );
+
+    // A plan is made of every region, but not by a session that has ended.
+    let plan = ["attach", "--all", "--json"];
+    for (code, is_one) in [
+        ("AccessDeniedException", false),
+        ("ExpiredTokenException", true),
+    ] {
+        proxy.mend();
+        proxy.always_refuse(versions, code);
+        let (ended, json, text) = run(&environment, &plan).await;
+        assert_eq!(ended, Some(1), "{text}");
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(
+            json.as_array().unwrap().len() == 1,
+            is_one,
+            "{code}: {json}"
+        );
+        assert_eq!(text.contains("were not tried"), is_one, "{code}: {text}");
+    }
 }
 
 /// A permission is no advice if nothing responds.

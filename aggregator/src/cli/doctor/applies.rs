@@ -23,16 +23,15 @@ pub(super) async fn examine(
             "check --stack, --region and --profile, or apply sizes with `rightsizer apply`",
         );
     };
-    let sources = lambda
-        .list_event_source_mappings()
-        .function_name(&updater.arn);
+    let sources = lambda.list_event_source_mappings();
+    let sources = sources.function_name(updater.name());
     match sources.send().await {
         Ok(sources) => of(stack, updater.name(), sources.event_source_mappings()),
         Err(error) => refused(CHECK, "lambda:ListEventSourceMappings", &error),
     }
 }
 
-/// The name is CloudFormation's, or that of the Terraform module.
+/// The stack gives the first name, and the module of Terraform the second.
 fn is_updater(name: &str, stack: &str) -> bool {
     let rest = name.strip_prefix(stack);
     rest.is_some_and(|rest| rest.starts_with("-Updater-") || rest == "-updater")

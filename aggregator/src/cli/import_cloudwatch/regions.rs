@@ -25,12 +25,12 @@ pub(super) async fn everywhere(
             let config = args.place.config().await?;
             import(args, &config, settings, None).await
         };
-        return unless_pressed(work).await.unwrap_or_else(|| {
+        return unless_pressed(Box::pin(work)).await.unwrap_or_else(|| {
             out::note(format_args!("\nrightsizer: stopped. {KEPT}"));
             Ok(ExitCode::from(INTERRUPTED))
         });
     }
-    let Some(configs) = unless_pressed(args.place.everywhere()).await else {
+    let Some(configs) = unless_pressed(Box::pin(args.place.everywhere())).await else {
         out::note(format_args!("\nrightsizer: stopped. Nothing was read"));
         return Ok(ExitCode::from(INTERRUPTED));
     };

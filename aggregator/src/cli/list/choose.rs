@@ -140,6 +140,45 @@ impl ChooseArgs {
     }
 }
 
+/// Returns the function that a pattern stands for, if it matches exactly one.
+pub(in crate::cli) fn only_one(pattern: &str, rows: &[ReviewRow]) -> Result<String, NotOne> {
+    let found: Vec<&str> = rows
+        .iter()
+        .filter(|row| is_named(row, pattern))
+        .map(|row| row.function.as_str())
+        .collect();
+    match found.as_slice() {
+        [one] => Ok((*one).to_owned()),
+        [] => Err(NotOne::Nothing {
+            pattern: pattern.to_owned(),
+        }),
+        [..] => {
+            let mut names: Vec<&str> = found.iter().take(5).map(|name| short(name)).collect();
+            if found.len() > names.len() {
+                names.push("…");
+            }
+            Err(NotOne::Several {
+                pattern: pattern.to_owned(),
+                number: found.len(),
+                names: names.join(", "),
+            })
+        }
+    }
+}
+
+/// A pattern that does not stand for one function.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::cli) enum NotOne {
+    #[error("no function matches {pattern:?}{}", hint(None))]
+    Nothing { pattern: String },
+    #[error("{number} functions match {pattern:?}: {names}\nhint: name one of them")]
+    Several {
+        pattern: String,
+        number: usize,
+        names: String,
+    },
+}
+
 /// Returns whether `pattern` matches this function's name, key or ARN.
 fn is_named(row: &ReviewRow, pattern: &str) -> bool {
     let name = short(&row.function);
@@ -169,6 +208,19 @@ mod tests {
             .iter()
             .map(|row| short(&row.function).to_owned())
             .collect()
+    }
+
+    #[test]
+    fn a_pattern_stands_for_one_function() {
+        let rows = ["checkout", "checkout-mail", "report"];
+        let rows = rows.map(|name| row(name, (1024, 200, 300), (2.0, 1.0)));
+        let one = only_one("rep*", &rows).unwrap();
+        assert_eq!(short(&one), "report");
+        let several = only_one("check*", &rows).unwrap_err().to_string();
+        let wanted = "2 functions match \"check*\": checkout, checkout-mail\nhint: name one";
+        assert!(several.starts_with(wanted), "{several}");
+        let none = only_one("x*", &rows).unwrap_err().to_string();
+        assert!(none.starts_with("no function matches \"x*\""), "{none}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use rightsizer_store::inspect::{self, Stops};
 use rightsizer_store::{Reader, ReviewRow};
 use serde::Serialize;
 
-pub(super) use self::choose::{ChooseArgs, no_function};
+pub(super) use self::choose::{ChooseArgs, no_function, only_one};
 use self::table::{Layout, markdown_table, table};
 use super::grade::{Rank, at_risk, rank, summary};
 use super::out::{self, stdout};
