@@ -217,7 +217,7 @@ fn a_price_that_cannot_be_is_refused_by_every_reader() {
     }
 }
 
-/// Nobody knows what the dollars of such a decision are made of.
+/// What the dollars of such a decision are made of is unknown.
 #[test]
 fn a_decision_of_an_earlier_release_keeps_its_dollars() {
     let folder = fleet();

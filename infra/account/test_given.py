@@ -166,7 +166,7 @@ VPCS = {"vpc-0123abcd": ["subnet-0123abcd"], "vpc-0123abce": ["subnet-0123abce"]
 
 
 class Place(unittest.TestCase):
-    """Subnets are those of one VPC, whoever named that."""
+    """Subnets are those of one VPC, also if an earlier deployment named the VPC."""
 
     def place(self, vpc="", subnets=(), had=None):
         def stop(words):

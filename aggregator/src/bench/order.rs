@@ -91,7 +91,7 @@ mod tests {
         }
     }
 
-    /// `tune --cleanup --expired` leaves a copy for so long. Ten starts, five at a time, at two sizes of copies with
+    /// `tune --cleanup --expired` leaves a copy alone for this time. Ten starts, five at a time, at two sizes of copies with
     /// timeouts of 3 and 5 s take at most 2 × 2 × 48 s, far less than an hour. A thousand, one at a time, of a copy with
     /// a timeout of 15 minutes take 2 × 1000 × 920 s.
     #[test]

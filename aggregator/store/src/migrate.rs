@@ -203,7 +203,7 @@ mod tests {
         rows.unwrap().collect::<Result<_, _>>().unwrap()
     }
 
-    /// Nobody knows what the dollars of its decisions are made of, so they stay until the next ones.
+    /// What the dollars of its decisions are made of is unknown, so they stay until the next ones.
     #[test]
     fn a_store_of_the_first_release_gets_the_views_and_keeps_its_dollars() {
         let dir = tempfile::tempdir().unwrap();

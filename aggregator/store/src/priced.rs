@@ -25,8 +25,8 @@ impl Reader {
     }
 }
 
-/// Replaces the dollars of a line by those of `prices`. Those of a decision of an earlier release stay, because nobody
-/// knows what they are made of.
+/// Replaces the dollars of a line by those of `prices`. Those of a decision of an earlier release stay, because what
+/// they are made of is unknown.
 pub(super) fn price(
     line: &mut ReviewRow,
     columns: &mut Columns<'_>,

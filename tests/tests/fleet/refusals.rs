@@ -93,7 +93,7 @@ async fn bad_input_changes_nothing_and_has_a_hint() {
     assert_eq!(account.configurations().await, before);
 }
 
-/// Nothing answers here, so whatever is said about the list was found without a call.
+/// Nothing answers here, so any complaint about the list was found without a call.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_cannot_be_used_is_refused_before_any_call() {
     let nowhere = aws_environment("ANY", "http://127.0.0.1:9");
