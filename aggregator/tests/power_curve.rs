@@ -146,10 +146,8 @@ fn sizes_that_ran_at_different_hours_are_compared_at_the_same_ones() {
         serde_json::from_str(&out(&rightsizer(&folder, &["show", "checkout", "--json"]))).unwrap();
     let sizes = shown["sizes"].as_array().unwrap();
     let large = sizes.iter().find(|size| size["memory_mb"] == 1024).unwrap();
-    assert_eq!(
-        large["durations"]["p50_ms"].as_f64().unwrap().round(),
-        160.0
-    );
+    let measured = large["durations"]["p50_ms"].as_f64().unwrap();
+    assert!((measured - 160.0).abs() < 1.0, "{large}");
     assert!(
         (large["hours_factor"].as_f64().unwrap() - factor).abs() < 1e-9,
         "{large}"
