@@ -276,6 +276,9 @@ async fn all_regions_are_read_by_one_command() {
     assert_eq!(both.await.status.code(), Some(2));
 }
 
+/// What happens to a running command.
+type Then<'a> = &'a dyn Fn(&Child);
+
 /// What was read is in the output and in the store, and the rest is named.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_that_ends_between_regions_names_what_was_not_read() {
@@ -284,16 +287,16 @@ async fn an_import_that_ends_between_regions_names_what_was_not_read() {
         kill(Pid::from_raw(id), Signal::SIGINT).unwrap();
     };
     let nothing = |_: &Child| {};
-    let cases: [(_, &dyn Fn(&Child), _, _); 2] = [
+    let cases = [
         (
             "ThrottlingException",
-            &interrupt,
+            &interrupt as Then<'_>,
             130,
             "interrupted by Ctrl-C",
         ),
         (
             "ExpiredTokenException",
-            &nothing,
+            &nothing as Then<'_>,
             1,
             "ExpiredTokenException",
         ),
