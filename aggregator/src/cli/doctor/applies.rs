@@ -53,7 +53,7 @@ fn of(stack: &str, name: &str, sources: &[EventSourceMappingConfiguration]) -> F
     let state = source.state().unwrap_or("in an unknown state");
     let result = source.last_processing_result().unwrap_or_default();
     let found = format!("{name} reads {stack}-decisions: {state}");
-    if state.starts_with("Disabl") {
+    if matches!(state, "Disabled" | "Disabling") {
         let enable = format!(
             "aws lambda update-event-source-mapping --enabled --uuid {}",
             source.uuid().unwrap_or("UUID")
