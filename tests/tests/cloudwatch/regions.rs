@@ -276,9 +276,6 @@ async fn all_regions_are_read_by_one_command() {
     assert_eq!(both.await.status.code(), Some(2));
 }
 
-/// What happens to a running command.
-type Then<'a> = &'a dyn Fn(&Child);
-
 /// What was read is in the output and in the store, and the rest is named.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_that_ends_between_regions_names_what_was_not_read() {
