@@ -12,6 +12,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 
+def heed_ctrl_c():
+    """What a shell starts in the background ignores it, and so would what the tests start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Interrupt(unittest.TestCase):
     def test_ctrl_c_ends_each_command_in_words(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -24,6 +29,7 @@ class Interrupt(unittest.TestCase):
                 command = subprocess.Popen(
                     [sys.executable, "-B", str(HERE), *words], env=environment, start_new_session=True, text=True,
                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                    preexec_fn=heed_ctrl_c,
                 )
                 until = time.monotonic() + 60
                 while not asked.exists() and time.monotonic() < until:
