@@ -274,7 +274,7 @@ mod tests {
         let mut newer = step.state;
         newer[0] = 200;
         let error = engine.advance(FUNCTION, &newer, &[], moment).unwrap_err();
-        insta::assert_snapshot!(error.to_string(), @"function arn:aws:lambda:eu-central-1:123456789012:function:f: state version 200 is not known here (this release reads up to 3). Nothing was changed. hint: run the release that wrote the savepoint, or a later one");
+        insta::assert_snapshot!(error.to_string(), @"function arn:aws:lambda:eu-central-1:123456789012:function:f: state version 200 is not known here (this release reads up to 4). Nothing was changed. hint: run the release that wrote the savepoint, or a later one");
         let error = engine
             .advance(FUNCTION, &[], b"xxxxxx", moment)
             .unwrap_err();

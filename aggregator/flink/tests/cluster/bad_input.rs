@@ -200,7 +200,7 @@ fn a_state_of_a_later_release_stops_the_job_until_that_release_runs() {
     let initial = job.folder("initial").display().to_string();
     let options = [&REPLAY[..], &["--initial", &initial]].concat();
     let log = job.run_with(&[], &options).unwrap();
-    insta::assert_snapshot!(why(&log, "an initial state"), @"an initial state cannot be used (`rightsizer from-flink FOLDER` names its file and line): state version 4 is not known here (this release reads up to 3). Nothing was changed. hint: run the release that wrote the savepoint, or a later one");
+    insta::assert_snapshot!(why(&log, "an initial state"), @"an initial state cannot be used (`rightsizer from-flink FOLDER` names its file and line): state version 5 is not known here (this release reads up to 4). Nothing was changed. hint: run the release that wrote the savepoint, or a later one");
     assert!(job.proposals().is_empty());
     std::fs::write(&file, to_line(&state) + "\n").unwrap();
     assert_eq!(job.run_with(&[], &options), None);

@@ -60,6 +60,8 @@ struct Function {
     leaks: bool,
     /// Whether the inventory lists it.
     listed: bool,
+    /// Whether a fifth of its reports, at each size, have no time of the day, so that hours are never matched.
+    untimed: bool,
     state: Vec<u8>,
     /// The environment that runs: its number, next record, and invocations so far.
     running: (u64, u64, u64),
@@ -79,6 +81,15 @@ pub(crate) struct History {
     of_days: Vec<BTreeMap<String, FunctionState>>,
 }
 
+/// What may happen in a history.
+#[derive(Clone, Copy, Default)]
+struct Kind {
+    /// A person has functions forgotten.
+    forgets: bool,
+    /// Reports without a time of the day.
+    untimed: bool,
+}
+
 /// What was written on the decisions stream.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
@@ -96,18 +107,37 @@ fn start() -> Timestamp {
 
 impl History {
     pub(crate) fn random(seed: u64, functions: u32, days: i64) -> Self {
-        Self::made(seed, functions, days, true)
+        let kind = Kind {
+            forgets: true,
+            untimed: false,
+        };
+        Self::made(seed, functions, days, kind)
     }
 
-    /// A history in which no function is forgotten.
+    /// A history that gives the same proposals if states lose the hours of durations, as those of older versions do.
+    pub(crate) fn without_hours(seed: u64, functions: u32, days: i64) -> Self {
+        let kind = Kind {
+            forgets: true,
+            untimed: true,
+        };
+        Self::made(seed, functions, days, kind)
+    }
+
+    /// The same, in which no function is forgotten.
     pub(crate) fn that_forgets_nothing(seed: u64, functions: u32, days: i64) -> Self {
-        Self::made(seed, functions, days, false)
+        let kind = Kind {
+            forgets: false,
+            untimed: true,
+        };
+        Self::made(seed, functions, days, kind)
     }
 
-    fn made(seed: u64, functions: u32, days: i64, forgets: bool) -> Self {
+    fn made(seed: u64, functions: u32, days: i64, kind: Kind) -> Self {
         let engine = Engine::open(&format!("{SETTINGS}[flink]\nevent_clock = true")).unwrap();
         let mut dice = Dice::new(seed);
-        let mut world: Vec<Function> = (0..functions).map(|n| function(n, &mut dice)).collect();
+        let mut world: Vec<Function> = (0..functions)
+            .map(|n| function(n, kind.untimed, &mut dice))
+            .collect();
         let mut history = Self {
             reports: Vec::new(),
             forgotten: BTreeSet::new(),
@@ -125,7 +155,7 @@ impl History {
                     history.advance(&engine, one, (1, &answers), moment(begins, false));
                     history.decisions.extend(answers);
                 }
-                let (news, is_forgotten) = news(one, day, begins, forgets, &mut dice);
+                let (news, is_forgotten) = news(one, day, begins, kind.forgets, &mut dice);
                 history.advance(&engine, one, (1, &news), moment(begins, false));
                 history.decisions.extend(news);
                 // What comes on the day of the command may be of before it or after it.
@@ -316,7 +346,7 @@ fn moment(event: Timestamp, closes: bool) -> Moment {
     }
 }
 
-fn function(n: u32, dice: &mut Dice) -> Function {
+fn function(n: u32, untimed: bool, dice: &mut Dice) -> Function {
     let name = format!("f{n}");
     Function {
         arn: FunctionArn::new("aws", "eu-central-1", "123456789012", &name).unwrap(),
@@ -324,6 +354,7 @@ fn function(n: u32, dice: &mut Dice) -> Function {
         base: 60 + dice.small(250),
         leaks: dice.of_100(15),
         listed: dice.of_100(60),
+        untimed,
         state: Vec::new(),
         running: (0, 0, 0),
     }
@@ -416,7 +447,7 @@ fn reports(one: &mut Function, begins: Timestamp, dice: &mut Dice) -> Vec<Vec<u8
     if dice.of_100(6) {
         return Vec::new();
     }
-    let mut records = Vec::new();
+    let (mut records, mut all) = (Vec::new(), 0);
     for part in 0..=i64::try_from(dice.below(3)).unwrap() {
         if one.running.0 == 0 || dice.of_100(30) {
             one.running = (dice.below(1 << 40) + 1, 0, 0);
@@ -424,32 +455,53 @@ fn reports(one: &mut Function, begins: Timestamp, dice: &mut Dice) -> Vec<Vec<u8
         let t0 =
             begins.plus_ms(part * 5 * 3_600_000 + i64::try_from(dice.below(9_000_000)).unwrap());
         let rows = 1 + dice.below(if one.leaks { 200 } else { 30 });
-        let (env, seq, served) = one.running;
-        records.push(encode(&Record::Reports(Reports {
-            function: one.arn.clone(),
-            version: "$LATEST".into(),
-            env: EnvId(env),
-            seq,
-            total: served + rows,
-            memory_mb: Megabytes(one.size),
-            arch: None,
-            runtime: None,
-            init: None,
-            t0,
-            reports: (0..rows).map(|n| row(one, served + n, dice)).collect(),
-            errors: Vec::new(),
-            cpu_ms: Some(4 * rows),
-            cores: Some(2),
-            self_kib: Some(3000),
-            folded: None,
-            events_dropped: 0,
-        })));
-        one.running = (env, seq + 1, served + rows);
+        let rows: Vec<_> = (0..rows).map(|n| row(one, n, dice)).collect();
+        all += rows.len();
+        records.push(record(one, t0, rows));
+    }
+    if one.untimed {
+        // A time of midnight is none.
+        let midnight = begins.plus_ms(DAY_MS).day().start();
+        let rows = 0..=all as u64 / 4;
+        let rows = rows.map(|n| ReportRow {
+            at_ms: 0,
+            ..row(one, n, dice)
+        });
+        let rows = rows.collect();
+        records.push(record(one, midnight, rows));
     }
     records
 }
 
-fn row(one: &Function, served: u64, dice: &mut Dice) -> ReportRow {
+/// The next record of the environment that runs.
+fn record(one: &mut Function, t0: Timestamp, reports: Vec<ReportRow>) -> Vec<u8> {
+    let (env, seq, served) = one.running;
+    let rows = reports.len() as u64;
+    one.running = (env, seq + 1, served + rows);
+    encode(&Record::Reports(Reports {
+        function: one.arn.clone(),
+        version: "$LATEST".into(),
+        env: EnvId(env),
+        seq,
+        total: served + rows,
+        memory_mb: Megabytes(one.size),
+        arch: None,
+        runtime: None,
+        init: None,
+        t0,
+        reports,
+        errors: Vec::new(),
+        cpu_ms: Some(4 * rows),
+        cores: Some(2),
+        self_kib: Some(3000),
+        folded: None,
+        events_dropped: 0,
+    }))
+}
+
+/// The row after `n` others of a record.
+fn row(one: &Function, n: u64, dice: &mut Dice) -> ReportRow {
+    let served = one.running.2 + n;
     let mut used = one.base + dice.small(40);
     if one.leaks {
         used += u32::try_from(served / 8).unwrap();

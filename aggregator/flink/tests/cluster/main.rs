@@ -138,10 +138,10 @@ fn a_system_that_moves_to_flink_keeps_its_days() {
 
 /// A cluster of processes that is killed at random and rescaled gives what a run that nothing disturbs gives.
 /// `RIGHTSIZER_KILLS` sets the number. One reader has all records, because evidence that comes after the command to
-/// forget its function counts again.
+/// forget its function counts again. States are of the oldest version until the upgrade, so that they lose hours.
 #[test]
 fn kills_and_rescaling_change_nothing() {
-    let history = History::random(11, 8, 20);
+    let history = History::without_hours(11, 8, 20);
     let written = history.written();
     assert!(written.cleared > 1 && written.forgotten > 1, "{written:?}");
     equal_after_kills(&history, 1);
