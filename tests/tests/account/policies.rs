@@ -257,6 +257,7 @@ const BY_PEOPLE: &[&str] = &[
     "get_resource_policy",
     "get_role",
     "invoke",
+    "list_event_source_mappings",
     "list_layer_versions",
     "put_account_policy",
     "put_record",
