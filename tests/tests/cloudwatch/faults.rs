@@ -59,7 +59,10 @@ async fn throttling_busy_queries_and_lost_responses_are_retried() {
         .refuse("FilterLogEvents", 1, "ThrottlingException");
     let (output, _) = stage.import("lines", &["--no-queries"]).await;
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(stage.evidence("store"), stage.evidence("lines"));
+    assert_eq!(
+        stage.evidence_of_days("store"),
+        stage.evidence_of_days("lines")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,7 +103,10 @@ async fn if_queries_are_denied_lines_are_read() {
     );
     stage.proxy.mend();
     stage.import("queries", &[]).await;
-    assert_eq!(stage.evidence("lines"), stage.evidence("queries"));
+    assert_eq!(
+        stage.evidence_of_days("lines"),
+        stage.evidence_of_days("queries")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,8 +172,14 @@ async fn a_query_that_is_forgotten_fails_or_takes_too_long_is_made_again_or_cut(
         (&json!(7), &json!(1)),
         "{json}"
     );
-    assert_eq!(stage.evidence("slow"), stage.evidence("forgotten"));
-    assert_eq!(stage.evidence("failed"), stage.evidence("forgotten"));
+    assert_eq!(
+        stage.evidence_of_days("slow"),
+        stage.evidence_of_days("forgotten")
+    );
+    assert_eq!(
+        stage.evidence_of_days("failed"),
+        stage.evidence_of_days("forgotten")
+    );
 }
 
 /// 10,100 rows on two days: one query answers 10,000 and hides the rest, each of its halves all.
@@ -245,7 +257,10 @@ async fn a_group_that_goes_meanwhile_does_not_stop_the_others() {
             (&json!(3), &json!(9))
         );
     }
-    assert_eq!(stage.evidence("queries"), stage.evidence("lines"));
+    assert_eq!(
+        stage.evidence_of_days("queries"),
+        stage.evidence_of_days("lines")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

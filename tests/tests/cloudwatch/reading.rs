@@ -82,7 +82,7 @@ fn exact(stage: &Stage, store: &str) -> Vec<String> {
         });
         words.collect::<Vec<_>>().join(" ")
     };
-    stage.evidence(store).into_iter().map(row).collect()
+    stage.evidence_of_days(store).into_iter().map(row).collect()
 }
 
 fn days_with_failed_starts(stage: &Stage, store: &str) -> usize {

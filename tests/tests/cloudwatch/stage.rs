@@ -129,6 +129,15 @@ impl Stage {
             .unwrap()
     }
 
+    /// The same without the time of the day of durations, which the sums of a query do not have.
+    pub(crate) fn evidence_of_days(&self, store: &str) -> Vec<String> {
+        let row = |row: String| {
+            let words = row.split(' ').filter(|word| !word.starts_with("hours="));
+            words.collect::<Vec<_>>().join(" ")
+        };
+        self.evidence(store).into_iter().map(row).collect()
+    }
+
     pub(crate) fn peaks(&self, store: &str) -> Vec<String> {
         let mut rows = self.evidence(store);
         rows.retain(|row| row.contains("'peak'=peak"));
