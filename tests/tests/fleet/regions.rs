@@ -4,9 +4,10 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Architecture, LayerVersionContentInput};
 use rightsizer_tests::aggregator::rightsizer_with;
 use rightsizer_tests::servers::{FaultProxy, aws_environment};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::account::{Account, layers};
+use crate::stops::{begun, press_ctrl_c};
 
 const HOME: &str = "eu-central-1";
 
@@ -124,4 +125,36 @@ async fn regions_that_cannot_be_listed_have_the_cause() {
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("hint: nothing responded"), "{text}");
     assert!(!text.contains("ec2:DescribeRegions"), "{text}");
+}
+
+/// Between two waves of the only region with functions: what was done there is in the output, and no later region is
+/// tried.
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_in_a_region_prints_what_was_done_and_ends_before_the_next() {
+    let account = account().await;
+    account.create("cart", &[], &[]).await;
+    let attach = ["attach", "--all", "--stack", "rz", "--all-regions"];
+    let slowly = ["--yes", "--json", "--waves", "1", "--settle", "600"];
+    let words = [&attach[..], &slowly].concat();
+    let (child, rest) = begun(&words, &account.environment, "looking for failures").await;
+    press_ctrl_c(&child).await;
+    let text = rest.await;
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    let json: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let (home, before) = json.split_last().unwrap();
+    assert!(
+        before.iter().all(|of| of["skipped"].is_string()),
+        "{json:?}"
+    );
+    assert_eq!(home["region"], HOME);
+    assert_eq!(home["counts"], json!({"attach": 1, "not-tried": 1}));
+    assert_eq!(home["stopped"]["code"], "interrupted");
+    let ended = format!("rightsizer: the regions after {HOME} were not tried");
+    assert!(text.contains(&ended), "{text}");
+    let back = "rightsizer detach --all --stack rz --region eu-central-1 --yes";
+    assert!(text.contains(back), "{text}");
+    let now = account.configurations().await;
+    let with_layer = now.values().filter(|now| layers(now).len() == 1);
+    assert_eq!(with_layer.count(), 1);
 }

@@ -117,15 +117,15 @@ async fn functions_that_were_invoked_and_did_not_report_are_named() {
     assert!(text.contains("/nowhere/store.db"), "{text}");
 }
 
-/// A running `attach`, once its standard error has a text.
-async fn begun(
-    account: &Account,
-    more: &[&str],
+/// A running command, once its standard error has a text, and that text when it has ended.
+pub async fn begun(
+    arguments: &[&str],
+    environment: &[(String, String)],
     wanted: &str,
-) -> (Child, impl Future<Output = String>) {
+) -> (Child, impl Future<Output = String> + use<>) {
     let mut child = Command::new(binary().unwrap())
-        .args(arguments(account, more))
-        .envs(account.environment.iter().cloned())
+        .args(arguments)
+        .envs(environment.iter().cloned())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -150,7 +150,7 @@ async fn begun(
     (child, rest)
 }
 
-async fn press_ctrl_c(child: &Child) {
+pub async fn press_ctrl_c(child: &Child) {
     let id = child.id().unwrap().to_string();
     let sent = Command::new("kill").args(["-INT", &id]).status().await;
     assert!(sent.unwrap().success());
@@ -188,8 +188,9 @@ async fn pressed_at(
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_of_earlier_waves_are_looked_at_again() {
     let account = fleet(3).await;
-    let more = ["--waves", "1", "--settle", "5"];
-    let (child, rest) = begun(&account, &more, "1 of 1 changed functions").await;
+    let slowly = arguments(&account, &["--waves", "1", "--settle", "5"]);
+    let wanted = "1 of 1 changed functions";
+    let (child, rest) = begun(&slowly, &account.environment, wanted).await;
     fails(&account, "f0").await;
     let text = rest.await;
     let output = child.wait_with_output().await.unwrap();
@@ -200,8 +201,8 @@ async fn functions_of_earlier_waves_are_looked_at_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_between_waves_prints_what_was_done_and_the_way_back() {
     let account = fleet(3).await;
-    let more = ["--waves", "1", "--settle", "600"];
-    let (child, rest) = begun(&account, &more, "looking for failures").await;
+    let slowly = arguments(&account, &["--waves", "1", "--settle", "600"]);
+    let (child, rest) = begun(&slowly, &account.environment, "looking for failures").await;
     press_ctrl_c(&child).await;
     let text = rest.await;
     let output = child.wait_with_output().await.unwrap();
