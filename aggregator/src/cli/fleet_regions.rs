@@ -80,14 +80,21 @@ pub(super) async fn everywhere(
     for config in args.place.everywhere().await? {
         let region = region_of(&config);
         out::note(format_args!("rightsizer: {region}"));
+        let worked_before = all.worked;
         match until_changes(work(&config)).await {
             Some(outcome) => all.add(&region, outcome),
-            None => all.stop_early(&region, args, undo),
+            None => all.stop_early(&region),
         }
         if all.end == End::Interrupted || all.is_over || (all.end == End::Failed && args.yes) {
             out::note(format_args!(
                 "rightsizer: the regions after {region} were not tried"
             ));
+            if worked_before && args.yes {
+                let options = args.same(None);
+                out::note(format_args!(
+                    "hint: to undo what was changed in earlier regions too, run rightsizer {undo}{options} --yes"
+                ));
+            }
             all.missing = None;
             break;
         }
@@ -172,15 +179,9 @@ impl All {
     }
 
     /// Ctrl-C ended the work in a region before it had changed anything.
-    fn stop_early(&mut self, region: &str, args: &FleetArgs, undo: &str) {
-        out::note(format_args!("rightsizer: {region}: {STOPPED_EARLY}"));
-        let undo = (self.worked && args.yes).then(|| {
-            let options = args.same(None);
-            format!("; to undo what was changed before, run rightsizer {undo}{options} --yes")
-        });
-        let undo = undo.unwrap_or_default();
+    fn stop_early(&mut self, region: &str) {
         out::note(format_args!(
-            "hint: to continue, run the same command again{undo}"
+            "rightsizer: {region}: {STOPPED_EARLY}\nhint: to continue, run the same command again"
         ));
         self.json
             .push(json!({"region": region, "error": STOPPED_EARLY}));

@@ -44,9 +44,14 @@ impl Account {
     }
 
     pub(crate) async fn create_stream(&self, name: &str) {
+        self.create_stream_in("eu-central-1", name).await;
+    }
+
+    pub(crate) async fn create_stream_in(&self, region: &str, name: &str) {
+        let scope = SCOPE.replace("eu-central-1/lambda", &format!("{region}/kinesis"));
         let request = reqwest::Client::new()
             .post(self.moto.endpoint())
-            .header("authorization", SCOPE.replace("/lambda/", "/kinesis/"))
+            .header("authorization", scope)
             .header("content-type", "application/x-amz-json-1.1")
             .header("x-amz-target", "Kinesis_20131202.CreateStream")
             .body(serde_json::json!({"StreamName": name, "ShardCount": 1}).to_string());

@@ -1,7 +1,8 @@
 //! `attach` and `detach` with `--all-regions`: regions with nothing to do are skipped, and each result has its region.
 
+use aws_sdk_lambda::config::{Builder, Region};
 use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::{Architecture, LayerVersionContentInput};
+use aws_sdk_lambda::types::{Architecture, FunctionCode, LayerVersionContentInput, Runtime};
 use rightsizer_tests::aggregator::rightsizer_with;
 use rightsizer_tests::servers::{FaultProxy, aws_environment};
 use serde_json::{Value, json};
@@ -10,6 +11,9 @@ use crate::account::{Account, layers};
 use crate::stops::{begun, press_ctrl_c};
 
 const HOME: &str = "eu-central-1";
+/// It is read before the other one.
+const EARLIER: &str = "ca-central-1";
+const EMPTY_ZIP: &[u8] = b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
 /// A function and the layer of the system `rz` in one of the regions.
 async fn account() -> Account {
@@ -24,6 +28,25 @@ async fn account() -> Account {
     let regions = aws_environment("EC2", account.moto.endpoint());
     account.environment.extend(regions);
     account
+}
+
+/// The same in another region.
+async fn in_an_earlier_region(account: &Account) {
+    let there = || Builder::new().region(Region::new(EARLIER));
+    let content = LayerVersionContentInput::builder().zip_file(Blob::new([0; 10]));
+    let publish = account.moto.lambda().publish_layer_version();
+    let publish = publish.layer_name("rz-extension-x86_64");
+    let publish = publish.compatible_architectures(Architecture::X8664);
+    let publish = publish.content(content.build()).customize();
+    publish.config_override(there()).send().await.unwrap();
+    let role = account.configurations().await["checkout"]["Role"].clone();
+    let code = FunctionCode::builder().zip_file(Blob::new(EMPTY_ZIP));
+    let create = account.moto.lambda().create_function();
+    let create = create.function_name("orders").runtime(Runtime::Python312);
+    let create = create.handler("main.handle").role(role.as_str().unwrap());
+    let create = create.code(code.build()).customize();
+    create.config_override(there()).send().await.unwrap();
+    account.create_stream_in(EARLIER, "rz-reports").await;
 }
 
 async fn run(environment: &[(String, String)], words: &[&str]) -> (Option<i32>, String, String) {
@@ -127,33 +150,37 @@ async fn regions_that_cannot_be_listed_have_the_cause() {
     assert!(!text.contains("ec2:DescribeRegions"), "{text}");
 }
 
-/// Between two waves of the only region with functions: what was done there is in the output, and no later region is
-/// tried.
+/// Between two waves of a region: what was done is in the output, no later region is tried, and an earlier one is not
+/// forgotten.
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_in_a_region_prints_what_was_done_and_ends_before_the_next() {
     let account = account().await;
     account.create("cart", &[], &[]).await;
+    in_an_earlier_region(&account).await;
     let attach = ["attach", "--all", "--stack", "rz", "--all-regions"];
-    let slowly = ["--yes", "--json", "--waves", "1", "--settle", "600"];
+    let slowly = ["--yes", "--json", "--waves", "1", "--settle", "3"];
     let words = [&attach[..], &slowly].concat();
-    let (child, rest) = begun(&words, &account.environment, "looking for failures").await;
+    let (child, rest) = begun(&words, &account.environment, "(wave 1 of 2)").await;
     press_ctrl_c(&child).await;
     let text = rest.await;
     let output = child.wait_with_output().await.unwrap();
     assert_eq!(output.status.code(), Some(130), "{text}");
     let json: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     let (home, before) = json.split_last().unwrap();
-    assert!(
-        before.iter().all(|of| of["skipped"].is_string()),
-        "{json:?}"
-    );
+    let (changed, skipped): (Vec<_>, Vec<_>) =
+        before.iter().partition(|of| of["region"] == EARLIER);
+    assert_eq!(changed[0]["counts"], json!({"attach": 1}), "{json:?}");
+    let is_skipped = |of: &&Value| of["skipped"].is_string();
+    assert!(skipped.iter().all(is_skipped), "{json:?}");
     assert_eq!(home["region"], HOME);
     assert_eq!(home["counts"], json!({"attach": 1, "not-tried": 1}));
     assert_eq!(home["stopped"]["code"], "interrupted");
     let ended = format!("rightsizer: the regions after {HOME} were not tried");
     assert!(text.contains(&ended), "{text}");
-    let back = "rightsizer detach --all --stack rz --region eu-central-1 --yes";
-    assert!(text.contains(back), "{text}");
+    for place in ["--region eu-central-1", "--all-regions"] {
+        let back = format!("rightsizer detach --all --stack rz {place} --yes");
+        assert!(text.contains(&back), "{text}");
+    }
     let now = account.configurations().await;
     let with_layer = now.values().filter(|now| layers(now).len() == 1);
     assert_eq!(with_layer.count(), 1);
