@@ -58,23 +58,7 @@ pub(super) async fn everywhere(
     work: impl AsyncFn(&SdkConfig) -> anyhow::Result<Outcome>,
 ) -> anyhow::Result<ExitCode> {
     if !args.all_regions {
-        let config = args.place.config().await?;
-        let Some(outcome) = until_changes(work(&config)).await else {
-            let region = region_of(&config);
-            out::note(format_args!(
-                "error: {STOPPED_EARLY}\nhint: to continue, run the same command again"
-            ));
-            if args.form.is_json() {
-                let stopped = json!({"region": region, "error": STOPPED_EARLY});
-                crate::cli::write_json(&stopped, &mut out::stdout())?;
-            }
-            return Ok(End::Interrupted.code());
-        };
-        let outcome = outcome?;
-        if let Some(json) = &outcome.json {
-            crate::cli::write_json(json, &mut out::stdout())?;
-        }
-        return Ok(outcome.end.code());
+        return in_one(args, work).await;
     }
     let mut all = All::default();
     for config in args.place.everywhere().await? {
@@ -116,6 +100,30 @@ pub(super) async fn everywhere(
         );
     }
     Ok(all.end.code())
+}
+
+/// Works in the one region that is meant.
+async fn in_one(
+    args: &FleetArgs,
+    work: impl AsyncFn(&SdkConfig) -> anyhow::Result<Outcome>,
+) -> anyhow::Result<ExitCode> {
+    let config = args.place.config().await?;
+    let Some(outcome) = until_changes(work(&config)).await else {
+        let region = region_of(&config);
+        out::note(format_args!(
+            "error: {STOPPED_EARLY}\nhint: to continue, run the same command again"
+        ));
+        if args.form.is_json() {
+            let stopped = json!({"region": region, "error": STOPPED_EARLY});
+            crate::cli::write_json(&stopped, &mut out::stdout())?;
+        }
+        return Ok(End::Interrupted.code());
+    };
+    let outcome = outcome?;
+    if let Some(json) = &outcome.json {
+        crate::cli::write_json(json, &mut out::stdout())?;
+    }
+    Ok(outcome.end.code())
 }
 
 /// The region of a configuration.

@@ -118,7 +118,7 @@ async fn functions_that_were_invoked_and_did_not_report_are_named() {
 }
 
 /// A running command, once its standard error has a text, and that text when it has ended.
-pub async fn begun(
+pub(crate) async fn begun(
     arguments: &[&str],
     environment: &[(String, String)],
     wanted: &str,
@@ -150,7 +150,7 @@ pub async fn begun(
     (child, rest)
 }
 
-pub async fn press_ctrl_c(child: &Child) {
+pub(crate) async fn press_ctrl_c(child: &Child) {
     let id = child.id().unwrap().to_string();
     let sent = Command::new("kill").args(["-INT", &id]).status().await;
     assert!(sent.unwrap().success());
