@@ -1,8 +1,8 @@
 //! Layer extension of Lambda Rightsizer: reports what each invocation really used.
 //!
 //! It can only observe: registered for SHUTDOWN alone, it is never on an invocation's path, and
-//! nothing it suffers may fail one. It must not know the aggregator or the AWS SDK. The core knows no socket and no clock: [`telemetry`] reads
-//! events, [`journal`] turns them into records (with [`invocations`], [`buffer`], [`folds`], [`row`]
+//! no fault of it may fail an invocation. It must not know the aggregator or the AWS SDK. The core
+//! knows no socket and no clock: [`telemetry`] reads events, [`journal`] turns them into records (with [`invocations`], [`buffer`], [`folds`], [`row`]
 //! and [`seen`]), [`config`], [`credentials`], [`endpoint`], [`target`] and [`procfs`] read text,
 //! [`put_records`] is a call as bytes, and [`requests`] is HTTP as the
 //! platform posts it. The shell is [`session`] (the life of the process) and

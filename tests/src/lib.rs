@@ -1,6 +1,6 @@
 //! What the end-to-end tests and the demo run on: an emulated Lambda environment around the real
 //! extension binary, real API servers, the real aggregator as a child process, and small fleets
-//! whose lives are given day by day. It must not know the aggregator's code: that is started as a program.
+//! that are defined day by day. This library must not know the aggregator's code: it starts the program.
 
 pub mod aggregator;
 pub mod dice;

@@ -1,5 +1,5 @@
-//! Applies a memory recommendation to a Lambda function, and nothing else. It must not know how a
-//! recommendation was made, and trusts none.
+//! Applies a memory recommendation to a Lambda function: its `MemorySize`, and the alias that a tag names. It
+//! must not know how a recommendation was made, and trusts none.
 //!
 //! The core decides without IO: [`judge`] decides from a recommendation and the function as it is
 //! now whether the change may be made. [`Updater`] checks a [`PauseSwitch`] and makes it through a

@@ -1,4 +1,4 @@
-//! Every call that the aggregator makes to AWS, and nothing else.
+//! The calls that the aggregator makes to AWS, except those of snapshots, the outbox and `doctor`.
 //!
 //! One folder for each task: [`kinesis`] reads streams, [`logs`] reads log groups, [`inventory`] lists
 //! functions, [`fleet`] attaches the layer and subscribes log groups, [`pause_tag`] stops the updater, [`tune`] invokes

@@ -1,8 +1,8 @@
 //! The rules as a native library for Apache Flink: a few calls over bytes.
 //!
-//! Flink keeps each function's state and moves records to it; what a record means, what is kept and what is decided
-//! is `rightsizer-rules` and `rightsizer-formats`, as in the aggregator. [`Engine::read`] makes inputs of stream
-//! records, [`Engine::advance`] brings one function's state forward and answers with proposals. The Java side
+//! Flink keeps each function's state and moves records to it; `rightsizer-formats` decides what a record means,
+//! and `rightsizer-rules` what is kept and recommended, as in the aggregator. [`Engine::read`] makes inputs of stream
+//! records, [`Engine::advance`] brings one function's state forward and returns proposals. The Java side
 //! (`infra/flink`) is plumbing around them.
 //!
 //! It must not know a stream, a clock or Flink itself: time is an argument, and bytes are all that cross.

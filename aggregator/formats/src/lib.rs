@@ -1,9 +1,9 @@
-//! Reads every form in which evidence of Lambda invocations comes: bytes in, [`Item`]s out.
+//! Reads every format of evidence about Lambda invocations: bytes in, [`Item`]s out.
 //!
 //! Telemetry events, `REPORT` lines, CloudWatch Logs payloads, Logs Insights results and this
 //! product's own records are recognised by their content, gzip or not; `docs/WIRE.md` lists them.
-//! This crate must not know where the bytes come from, what time it is, or what becomes of the
-//! evidence.
+//! This crate must not know where the bytes come from, what time it is, or how the evidence is
+//! used.
 //!
 //! [`Item`]: rightsizer_rules::evidence::Item
 

@@ -1,4 +1,4 @@
-//! How fast the aggregator is and how large: measured through the same code that users run, beside a
+//! Measures the speed and the size of the aggregator, through the same code that users run, beside a
 //! bare parse of the same bytes in the same run, because machines differ and are shared. No crate of the product may
 //! depend on it.
 
