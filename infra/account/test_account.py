@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import platform
 import re
 import subprocess
 import tempfile
@@ -16,6 +17,7 @@ import deploy
 import fresh
 import network
 import options
+import plan as plans
 import system
 import undeploy
 from aws import Refused
@@ -23,8 +25,8 @@ from aws import Refused
 INFRA = Path(__file__).resolve().parent.parent
 
 
-def subnet(name, zone="use1-az1"):
-    return {"SubnetId": name, "VpcId": "vpc-1", "AvailabilityZoneId": zone}
+def subnet(name, zone="use1-az1", **more):
+    return {"SubnetId": name, "VpcId": "vpc-1", "AvailabilityZoneId": zone, **more}
 
 
 def table(*subnets, to=None, main=False, state="active"):
@@ -69,6 +71,31 @@ class Network(unittest.TestCase):
         subnets = [subnet("a", "usw1-az2"), subnet("b", "usw1-az1")]
         tables = [table(to="igw-1", main=True)]
         self.assertEqual(network.choose("us-west-1", subnets, tables).subnets, ["b"])
+        for region, without, zone in [("cn-north-1", "cnn1-az4", "cnn1-az1"), ("ap-northeast-1", "apne1-az3", "apne1-az1")]:
+            subnets = [subnet("a", without), subnet("b", zone)]
+            self.assertEqual(network.choose(region, subnets, tables).subnets, ["b"], region)
+
+    def test_a_zone_outside_of_the_region_is_left_out(self):
+        tables = [table(to="igw-1", main=True)]
+        other = [
+            subnet("a", "usw2-lax1-az1", AvailabilityZone="us-west-2-lax-1a"),
+            subnet("b", "usw2-wl1-las-wlz1", AvailabilityZone="us-west-2-wl1-las-wlz-1"),
+            subnet("c", "usw2-az1", AvailabilityZone="us-west-2a", OutpostArn="arn:aws:outposts:us-west-2:1:outpost/op-1"),
+        ]
+        own = subnet("d", "usw2-az1", AvailabilityZone="us-west-2a")
+        self.assertEqual(network.choose("us-west-2", [*other, own], tables).subnets, ["d"])
+        with self.assertRaises(network.Unclear) as refused:
+            network.choose("us-west-2", other, tables)
+        text = str(refused.exception)
+        self.assertIn("a  without Fargate: us-west-2-lax-1a is not an Availability Zone", text)
+        self.assertIn("c  without Fargate: it is on an Outpost", text)
+        for region in ("us-gov-west-1", "eusc-de-east-1", "cn-northwest-1"):
+            self.assertIsNone(network.without_fargate(region, subnet("a", AvailabilityZone=f"{region}a")), region)
+
+    def test_no_more_subnets_are_taken_than_a_service_has_and_each_zone_keeps_one(self):
+        subnets = [subnet(f"s-{n:02}", "use1-az1") for n in range(20)] + [subnet("z-1", "use1-az2"), subnet("z-2", "use1-az2")]
+        chosen = network.choose("us-east-1", subnets, [table(to="igw-1", main=True)]).subnets
+        self.assertEqual(chosen, [f"s-{n:02}" for n in range(14)] + ["z-1", "z-2"])
 
 
 class Options(unittest.TestCase):
@@ -167,12 +194,13 @@ class Waiting(unittest.TestCase):
 class ChangeSet(unittest.TestCase):
     """A change set that could not be awaited says nothing about the template: its own status does."""
 
-    def make(self, described, refused=None, waited=255):
+    def make(self, described, refused=None, waited=255, found=()):
         """Makes a change set. `described` is its description, or the error of that call."""
         calls = []
 
         def call(*words, **_):
             calls.append(words[1])
+            self.words = words
             result = {"create-change-set": refused, "describe-change-set": described}.get(words[1])
             if isinstance(result, Exception):
                 raise result
@@ -181,10 +209,11 @@ class ChangeSet(unittest.TestCase):
         def stop(words):
             raise SystemExit(words)
 
-        plan = deploy.Plan(SimpleNamespace(name="rz", stop=stop), "UPDATE", "UPDATE_COMPLETE")
+        refusals = lambda *words: calls.append("refusals") or list(found)
+        plan = plans.Plan(SimpleNamespace(name="rz", stop=stop, refusals=refusals), "UPDATE", "UPDATE_COMPLETE")
         wait = lambda *words: SimpleNamespace(returncode=waited, stderr="ExpiredToken")
         drop = lambda *words: calls.append(words[1])
-        with mock.patch.multiple(deploy, aws=call, run=wait, succeeds=drop):
+        with mock.patch.multiple(plans, aws=call, run=wait, succeeds=drop):
             return plan.make("t", "p", []), calls
 
     def test_its_status_decides_after_a_failed_wait(self):
@@ -192,6 +221,18 @@ class ChangeSet(unittest.TestCase):
         self.assertEqual(self.make({"Status": "CREATE_COMPLETE"})[0], None)
         reason, calls = self.make({"Status": "FAILED", "StatusReason": "no such type"})
         self.assertEqual((reason, calls[-1]), ("no such type", "delete-change-set"))
+
+    def test_what_cloudformation_itself_found_is_read_before_the_change_set_is_deleted(self):
+        failed = {"Status": "FAILED", "StatusReason": "The following hook(s)/validation failed: [AWS::EarlyValidation]."}
+        reason, calls = self.make(failed, found=["Cluster: a resource with this name exists", "Reports: the same"])
+        self.assertEqual(reason.splitlines()[1:], ["  Cluster: a resource with this name exists", "  Reports: the same"])
+        self.assertEqual(calls[-2:], ["refusals", "delete-change-set"])
+
+    def test_the_template_of_a_nested_stack_is_not_read_for_the_plan(self):
+        # It is uploaded later (docs/FIRST-HOUR.md, step 9).
+        self.make({}, waited=0)
+        self.assertEqual(self.words[1], "create-change-set")
+        self.assertNotIn("--include-nested-stacks", self.words)
 
     def test_a_wait_that_ended_early_is_no_refusal_of_the_template(self):
         for described, words in [
@@ -207,6 +248,65 @@ class ChangeSet(unittest.TestCase):
         for other in ["An error occurred (ExpiredToken) when calling CreateChangeSet", "Could not connect to the endpoint"]:
             with self.assertRaisesRegex(Refused, other[:20].replace("(", ".")):
                 self.make({}, Refused(other))
+
+
+class Failures(unittest.TestCase):
+    """The reasons of a step that failed: of this step only, and those that stand elsewhere."""
+
+    STACK = "arn:aws:cloudformation:r:1:stack/rz/1"
+    NESTED = "arn:aws:cloudformation:r:1:stack/rz-Flink-1/2"
+
+    def event(self, logical, status, reason="", physical="p", kind="AWS::ECS::Service", stack=None):
+        return {
+            "LogicalResourceId": logical, "ResourceStatus": status, "ResourceStatusReason": reason,
+            "PhysicalResourceId": physical, "ResourceType": kind, "StackId": stack or self.STACK,
+        }
+
+    def printed(self, events, more):
+        def call(service, command, *words, **_):
+            if command == "describe-stack-events":
+                return {"StackEvents": events[words[1]]}
+            if isinstance(more, Exception):
+                raise more
+            return {"OperationEvents": more if words[1] == "rz" else []}
+
+        made = object.__new__(system.System)
+        with mock.patch.object(system, "aws", call), contextlib.redirect_stderr(io.StringIO()) as out:
+            made.failures("rz")
+        return out.getvalue().splitlines()
+
+    def test_a_nested_stack_gives_its_own_reasons(self):
+        nested = "AWS::CloudFormation::Stack"
+        events = {
+            "rz": [
+                self.event("rz", "ROLLBACK_IN_PROGRESS", physical=self.STACK, kind=nested),
+                self.event("Flink", "CREATE_FAILED", "Embedded stack was not created", self.NESTED, nested),
+                self.event("rz", "CREATE_IN_PROGRESS", physical=self.STACK, kind=nested),
+            ],
+            self.NESTED: [
+                self.event("Job", "CREATE_FAILED", "no such runtime", stack=self.NESTED),
+                self.event("rz-Flink-1", "CREATE_IN_PROGRESS", physical=self.NESTED, kind=nested, stack=self.NESTED),
+            ],
+        }
+        self.assertEqual(self.printed(events, []), ["  Flink: Embedded stack was not created", "  Job: no such runtime"])
+
+    def test_an_earlier_step_is_another_matter(self):
+        events = {"rz": [
+            self.event("Aggregator", "UPDATE_FAILED", "circuit breaker"),
+            self.event("rz", "UPDATE_IN_PROGRESS", physical=self.STACK),
+            self.event("Cluster", "UPDATE_FAILED", "last year"),
+        ]}
+        self.assertEqual(self.printed(events, Refused("Invalid choice: describe-events")), ["  Aggregator: circuit breaker"])
+
+    def test_what_a_check_or_a_hook_found_is_among_them(self):
+        found = lambda kind, operation="2", **more: {"EventType": kind, "OperationId": operation, "LogicalResourceId": "L", **more}
+        lines = self.printed({"rz": []}, [
+            found("STACK_EVENT", ResourceStatusReason="elsewhere"),
+            found("VALIDATION_ERROR", ValidationStatusReason="a resource with this name exists"),
+            found("HOOK_INVOCATION_ERROR", HookStatusReason="a policy of the organisation"),
+            found("VALIDATION_ERROR", "1", ValidationStatusReason="an earlier step"),
+        ])
+        self.assertEqual(lines, ["  L: a resource with this name exists", "  L: a policy of the organisation"])
 
 
 class Printed(unittest.TestCase):
@@ -259,6 +359,38 @@ class Package(unittest.TestCase):
             self.assertFalse(mark.exists(), "deploy would take files of two versions")
 
 
+    def packed(self, header):
+        """Packs binaries of another machine for x86_64; returns the process."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("rightsizer", "rightsizer-updater", "rightsizer-extension"):
+                file = Path(folder, name)
+                file.write_bytes(header + b"\0" * 64)
+                file.chmod(0o755)
+            environment = dict(os.environ, RIGHTSIZER_BINARIES=folder)
+            words = ["sh", str(INFRA / "package.sh"), "x86_64", f"{folder}/out", folder]
+            return subprocess.run(words, env=environment, capture_output=True, text=True)
+
+    def test_binaries_of_another_machine_are_not_packed(self):
+        elf = lambda machine: b"\x7fELF\x02\x01\x01" + b"\0" * 11 + machine
+        done = self.packed(elf(b"\xb7\0"))
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("is for arm64, not x86_64. Run: make package ARCH=arm64 RIGHTSIZER_BINARIES=", done.stderr)
+        done = self.packed(b"\xcf\xfa\xed\xfe")
+        self.assertIn("is for macOS", done.stderr)
+        self.assertEqual(self.packed(elf(b"\x3e\0")).returncode, 0)
+
+    def test_a_machine_builds_for_itself_only(self):
+        other = "arm64" if platform.machine() == "x86_64" else "x86_64"
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("cargo", "cc"):
+                Path(folder, name).write_text("#!/bin/sh\nexit 1\n")
+                Path(folder, name).chmod(0o755)
+            environment = dict(os.environ, PATH=f"{folder}:{os.environ['PATH']}", RIGHTSIZER_BINARIES="")
+            words = ["sh", str(INFRA / "package.sh"), other, f"{folder}/out", folder]
+            done = subprocess.run(words, env=environment, capture_output=True, text=True)
+            self.assertIn(f"not {other}. Run this on such a machine", done.stderr)
+
+
 class Connect(unittest.TestCase):
     def test_a_container_is_ready_with_its_agent(self):
         agent = lambda status: [{"name": "ExecuteCommandAgent", "lastStatus": status}]
@@ -274,6 +406,9 @@ class Connect(unittest.TestCase):
         connect.aws = lambda *words, **_: answers[words[1]]
         system = type("System", (), {"name": "rz"})()
         self.assertEqual(connect.aggregator(system), ("arn:aws:ecs:r:1:task/rz/t1", {"name": "aggregator", "runtimeId": "r2"}))
+        # The task stopped between the two calls.
+        answers["describe-tasks"] = {"tasks": [], "failures": [{"reason": "MISSING"}]}
+        self.assertEqual(connect.aggregator(system), ("arn:aws:ecs:r:1:task/rz/t1", {}))
 
     def test_no_command_needs_version_2_of_the_command_line(self):
         # Version 1 has neither; infra/README.md allows it.

@@ -113,7 +113,7 @@ fn the_tests_beside_the_account_s_commands_pass() -> Result<()> {
 
 /// Tools that both systems have.
 const TOOLS: &[&str] = &[
-    "cat", "chmod", "cmp", "cp", "dirname", "env", "find", "grep", "ls", "mkdir", "mktemp", "mv",
+    "cat", "chmod", "cmp", "cp", "dirname", "env", "find", "grep", "ls", "mkdir", "mktemp", "mv", "od",
     "rm", "sh", "touch", "tr", "uname", "wc", "zip",
 ];
 
