@@ -141,7 +141,7 @@ class Names(Words):
         self.assertIn("twice", self.refused(given.subnets, "subnet-0123abcd,subnet-0123abcd"))
         many = [f"subnet-0123abc{n:x}" for n in range(16)]
         self.assertEqual(given.subnets(",".join(many)), many)
-        self.assertIn("17 subnets; ECS takes at most 16", self.refused(given.subnets, ",".join([*many, "subnet-0123abd0"])))
+        self.assertIn("17 subnets; ECS takes at most 16", self.refused(given.subnets, ",".join([*many, "subnet-0123aaaa"])))
 
     def test_a_port_is_a_number(self):
         self.assertEqual(given.port(""), "8750")
