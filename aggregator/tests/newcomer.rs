@@ -219,6 +219,37 @@ fn every_command_about_a_function_suggests_the_name_that_was_meant() {
     }
 }
 
+/// What is named rightly is adopted; a second run of the same command finds it adopted.
+#[test]
+fn a_name_that_is_not_adopted_is_reported() {
+    let folder = Folder::new();
+    for (name, events) in [("checkout", 0..80), ("orders", 80..160)] {
+        folder.write("file.json", &export(events, true));
+        folder.ok(&["import", "--function", name, "file.json"]);
+    }
+    let place = ["--account", "123456789012", "--region", "eu-west-1"];
+    let adopt = |names: &[&str]| {
+        let output = folder.run(&[&["adopt"], names, &place].concat());
+        let text = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), text)
+    };
+    let (code, text) = adopt(&["checkout", "ordres"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("hint: did you mean \"local:orders\"?"),
+        "{text}"
+    );
+    let mut names: Vec<String> = folder
+        .list()
+        .iter()
+        .map(|row| row["name"].to_string())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["\"checkout\"", "\"local:orders\""]);
+    let (code, text) = adopt(&["checkout", "local:orders"]);
+    assert_eq!(code, Some(0), "{text}");
+}
+
 #[test]
 fn an_address_in_place_of_a_file_has_a_hint() {
     let folder = Folder::new();
