@@ -84,8 +84,8 @@ pub(super) fn meant(
             .and_then(|reader| reader.review())
             .map_err(Into::into),
     };
-    match rows {
-        Ok(rows) => no_function(name, &rows).into(),
-        Err(_) => error,
+    match rows.map(|rows| no_function(name, &rows)) {
+        Ok(meant) if meant.suggests() => meant.into(),
+        _ => error,
     }
 }
