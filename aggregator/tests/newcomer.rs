@@ -185,6 +185,99 @@ fn a_mistyped_cloudwatch_is_recognised() {
     }
 }
 
+#[test]
+fn every_command_about_a_function_suggests_the_name_that_was_meant() {
+    let folder = Folder::new();
+    folder.write("checkout.json", &export(0..80, true));
+    folder.ok(&["import", "--function", "checkout", "checkout.json"]);
+    for command in [
+        "show",
+        "curve",
+        "coldstarts",
+        "list",
+        "approve",
+        "unapprove",
+        "reject",
+        "hold",
+        "release",
+        "clear",
+        "forget",
+    ] {
+        let output = folder.run(&[command, "chekout"]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{command}: {text}");
+        assert!(
+            text.contains("hint: did you mean \"local:checkout\"?"),
+            "{command}: {text}"
+        );
+        // Nothing is like it.
+        let text = String::from_utf8(folder.run(&[command, "zzz"]).stderr).unwrap();
+        assert!(
+            text.contains("`rightsizer list` shows all functions"),
+            "{command}: {text}"
+        );
+    }
+}
+
+/// What is named rightly is adopted; a second run of the same command finds it adopted.
+#[test]
+fn a_name_that_is_not_adopted_is_reported() {
+    let folder = Folder::new();
+    for (name, events) in [("checkout", 0..80), ("orders", 80..160)] {
+        folder.write("file.json", &export(events, true));
+        folder.ok(&["import", "--function", name, "file.json"]);
+    }
+    let place = ["--account", "123456789012", "--region", "eu-west-1"];
+    let adopt = |names: &[&str]| {
+        let output = folder.run(&[&["adopt"], names, &place].concat());
+        let text = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), text)
+    };
+    let (code, text) = adopt(&["checkout", "ordres"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("hint: did you mean \"local:orders\"?"),
+        "{text}"
+    );
+    let mut names: Vec<String> = folder
+        .list()
+        .iter()
+        .map(|row| row["name"].to_string())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["\"checkout\"", "\"local:orders\""]);
+    let (code, text) = adopt(&["checkout", "local:orders"]);
+    assert_eq!(code, Some(0), "{text}");
+}
+
+#[test]
+fn an_address_in_place_of_a_file_has_a_hint() {
+    let folder = Folder::new();
+    folder.write("checkout.json", &export(0..80, true));
+    for (address, hint) in [
+        (
+            "s3://bucket/key",
+            "hint: aws s3 cp s3://bucket/key - | rightsizer import",
+        ),
+        ("S3://bucket/key", "hint: aws s3 cp S3://bucket/key - |"),
+        (
+            "https://example.com/a.json",
+            "hint: curl -fsSL 'https://example.com/a.json' | rightsizer import",
+        ),
+    ] {
+        // Alone, and beside a file.
+        for words in [
+            &["import", address][..],
+            &["import", "checkout.json", address],
+        ] {
+            let output = folder.run(words);
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{text}");
+            assert!(text.contains(hint), "{words:?}: {text}");
+        }
+    }
+}
+
 /// Cron jobs and containers have no `USER`.
 #[test]
 fn a_command_without_a_name_is_refused_with_what_to_do() {

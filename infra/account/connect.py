@@ -29,8 +29,9 @@ def aggregator(system):
             " --services aggregator"
         )
     task = found["taskArns"][0]
-    described = aws("ecs", "describe-tasks", "--cluster", system.name, "--tasks", task)["tasks"][0]
-    named = [each for each in described["containers"] if each["name"] == "aggregator"]
+    # It may have stopped since it was listed: then nothing is described, and the next look finds its successor.
+    described = aws("ecs", "describe-tasks", "--cluster", system.name, "--tasks", task)["tasks"]
+    named = [each for it in described for each in it.get("containers", []) if each["name"] == "aggregator"]
     return task, named[0] if named else {}
 
 

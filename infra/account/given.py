@@ -7,6 +7,8 @@ import re
 import shlex
 from dataclasses import dataclass
 
+from network import MOST_SUBNETS
+
 # A stack has at most 50 tags, and one of our own is on its buckets and its key.
 MOST_TAGS = 49
 TAG_NAME_LENGTH, TAG_VALUE_LENGTH = 128, 256
@@ -153,6 +155,8 @@ def subnets(text):
     twice = sorted({each for each in named if named.count(each) > 1})
     if twice:
         raise Wrong(f"SUBNETS has {', '.join(twice)} twice")
+    if len(named) > MOST_SUBNETS:
+        raise Wrong(f"SUBNETS has {len(named)} subnets; ECS takes at most {MOST_SUBNETS} for a service")
     return named
 
 

@@ -17,6 +17,8 @@ ARTIFACTS = "Lambda Rightsizer: where what"
 # States in which the remains of a stack block a new one.
 DEAD = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
 ABSENT = "does not exist"
+# States of a stack with which a step begins.
+BEGINNINGS = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"}
 
 
 class System:
@@ -146,8 +148,30 @@ class System:
         return [policy for policy in found["accountPolicies"] if policy["policyName"] != f"{self.name}-report-lines"]
 
     def failures(self, stack):
-        """Prints the reasons for which resources of a stack failed."""
+        """Prints the reasons for which the last step of a stack failed, those of its nested stacks included."""
         events = aws("cloudformation", "describe-stack-events", "--stack-name", stack, absent=ABSENT)
         for event in (events or {}).get("StackEvents", []):
+            own = event.get("PhysicalResourceId") == event.get("StackId")
+            # The newest event is first; with this one, the step began.
+            if own and event["ResourceStatus"] in BEGINNINGS:
+                break
             if event["ResourceStatus"].endswith("FAILED"):
                 print(f"  {event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}", file=sys.stderr)
+                if event.get("ResourceType") == "AWS::CloudFormation::Stack" and not own and event.get("PhysicalResourceId"):
+                    self.failures(event["PhysicalResourceId"])
+        for line in self.refusals("--stack-name", stack):
+            print(f"  {line}", file=sys.stderr)
+
+    def refusals(self, *of):
+        """Returns what CloudFormation's own checks and hooks found in the last step of a stack or in a change set.
+
+        Nothing if it cannot be read: older versions of the command line do not have the call.
+        """
+        try:
+            found = aws("cloudformation", "describe-events", *of, "--filters", "FailedEvents=true")["OperationEvents"]
+        except Refused:
+            return []
+        found = [each for each in found if each.get("OperationId") == found[0].get("OperationId")]
+        found = [each for each in found if each.get("EventType") in ("VALIDATION_ERROR", "HOOK_INVOCATION_ERROR")]
+        reason = lambda each: each.get("ValidationStatusReason") or each.get("HookStatusReason") or each.get("EventType")
+        return [f"{each.get('LogicalResourceId', 'the stack')}: {reason(each)}" for each in found]

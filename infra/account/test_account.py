@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import platform
 import re
 import subprocess
 import tempfile
@@ -18,13 +19,12 @@ import network
 import options
 import system
 import undeploy
-from aws import Refused
 
 INFRA = Path(__file__).resolve().parent.parent
 
 
-def subnet(name, zone="use1-az1"):
-    return {"SubnetId": name, "VpcId": "vpc-1", "AvailabilityZoneId": zone}
+def subnet(name, zone="use1-az1", **more):
+    return {"SubnetId": name, "VpcId": "vpc-1", "AvailabilityZoneId": zone, **more}
 
 
 def table(*subnets, to=None, main=False, state="active"):
@@ -69,6 +69,31 @@ class Network(unittest.TestCase):
         subnets = [subnet("a", "usw1-az2"), subnet("b", "usw1-az1")]
         tables = [table(to="igw-1", main=True)]
         self.assertEqual(network.choose("us-west-1", subnets, tables).subnets, ["b"])
+        for region, without, zone in [("cn-north-1", "cnn1-az4", "cnn1-az1"), ("ap-northeast-1", "apne1-az3", "apne1-az1")]:
+            subnets = [subnet("a", without), subnet("b", zone)]
+            self.assertEqual(network.choose(region, subnets, tables).subnets, ["b"], region)
+
+    def test_a_zone_outside_of_the_region_is_left_out(self):
+        tables = [table(to="igw-1", main=True)]
+        other = [
+            subnet("a", "usw2-lax1-az1", AvailabilityZone="us-west-2-lax-1a"),
+            subnet("b", "usw2-wl1-las-wlz1", AvailabilityZone="us-west-2-wl1-las-wlz-1"),
+            subnet("c", "usw2-az1", AvailabilityZone="us-west-2a", OutpostArn="arn:aws:outposts:us-west-2:1:outpost/op-1"),
+        ]
+        own = subnet("d", "usw2-az1", AvailabilityZone="us-west-2a")
+        self.assertEqual(network.choose("us-west-2", [*other, own], tables).subnets, ["d"])
+        with self.assertRaises(network.Unclear) as refused:
+            network.choose("us-west-2", other, tables)
+        text = str(refused.exception)
+        self.assertIn("a  without Fargate: us-west-2-lax-1a is not an Availability Zone", text)
+        self.assertIn("c  without Fargate: it is on an Outpost", text)
+        for region in ("us-gov-west-1", "eusc-de-east-1", "cn-northwest-1"):
+            self.assertIsNone(network.without_fargate(region, subnet("a", AvailabilityZone=f"{region}a")), region)
+
+    def test_no_more_subnets_are_taken_than_a_service_has_and_each_zone_keeps_one(self):
+        subnets = [subnet(f"s-{n:02}", "use1-az1") for n in range(20)] + [subnet("z-1", "use1-az2"), subnet("z-2", "use1-az2")]
+        chosen = network.choose("us-east-1", subnets, [table(to="igw-1", main=True)]).subnets
+        self.assertEqual(chosen, [f"s-{n:02}" for n in range(14)] + ["z-1", "z-2"])
 
 
 class Options(unittest.TestCase):
@@ -113,100 +138,6 @@ class Reservation(unittest.TestCase):
         self.assertEqual(self.reservation(10, wanted={"ReservedConcurrency": ""}), ({}, []))
         for before in ("", "1"):
             self.assertEqual(self.reservation(10, had={"ReservedConcurrency": before}), ({}, []))
-
-
-class Waiting(unittest.TestCase):
-    """A wait that fails says nothing about the stack: its status does."""
-
-    def settled(self, step, status, waited=255):
-        def read(name):
-            if isinstance(status, Exception):
-                raise status
-            return status
-
-        made = object.__new__(system.System)
-        made.command, made.status = "deploy", read
-        with mock.patch.object(system, "run", lambda *words: SimpleNamespace(returncode=waited, stderr="ExpiredToken")):
-            return made.settled("rz", step)
-
-    def test_the_status_decides_after_a_failed_wait(self):
-        self.assertTrue(self.settled("update", "UPDATE_ROLLBACK_COMPLETE", waited=0))
-        for step, status in [
-            ("update", "UPDATE_COMPLETE"),
-            ("update", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
-            ("create", "CREATE_COMPLETE"),
-            ("delete", ""),
-            ("delete", "DELETE_COMPLETE"),
-        ]:
-            self.assertTrue(self.settled(step, status), status)
-        for step, status in [
-            ("update", "UPDATE_ROLLBACK_COMPLETE"),
-            ("create", "ROLLBACK_COMPLETE"),
-            ("create", ""),
-            ("delete", "DELETE_FAILED"),
-        ]:
-            self.assertFalse(self.settled(step, status), status)
-
-    def test_a_step_that_goes_on_is_no_failure(self):
-        for step, status, words in [
-            ("create", "CREATE_IN_PROGRESS", "the stack rz is still CREATE_IN_PROGRESS.*ExpiredToken"),
-            ("delete", "DELETE_IN_PROGRESS", "run this again"),
-            ("update", Refused("ExpiredToken"), "goes on without this command: ExpiredToken. Sign in again"),
-        ]:
-            with self.assertRaisesRegex(SystemExit, words):
-                self.settled(step, status)
-
-    def test_a_role_that_never_appears_is_not_awaited_forever(self):
-        clock, sleeps = iter(range(0, 1000, 10)), iter(range(100))
-        time = SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda seconds: next(sleeps))
-        with mock.patch.multiple(fresh, time=time, aws=lambda *words, **_: None), self.assertRaises(Refused) as refused:
-            fresh.make_service_role()
-        self.assertIn("does not show it after 60 seconds", str(refused.exception))
-
-
-class ChangeSet(unittest.TestCase):
-    """A change set that could not be awaited says nothing about the template: its own status does."""
-
-    def make(self, described, refused=None, waited=255):
-        """Makes a change set. `described` is its description, or the error of that call."""
-        calls = []
-
-        def call(*words, **_):
-            calls.append(words[1])
-            result = {"create-change-set": refused, "describe-change-set": described}.get(words[1])
-            if isinstance(result, Exception):
-                raise result
-            return result or {}
-
-        def stop(words):
-            raise SystemExit(words)
-
-        plan = deploy.Plan(SimpleNamespace(name="rz", stop=stop), "UPDATE", "UPDATE_COMPLETE")
-        wait = lambda *words: SimpleNamespace(returncode=waited, stderr="ExpiredToken")
-        drop = lambda *words: calls.append(words[1])
-        with mock.patch.multiple(deploy, aws=call, run=wait, succeeds=drop):
-            return plan.make("t", "p", []), calls
-
-    def test_its_status_decides_after_a_failed_wait(self):
-        self.assertEqual(self.make({}, waited=0)[0], None)
-        self.assertEqual(self.make({"Status": "CREATE_COMPLETE"})[0], None)
-        reason, calls = self.make({"Status": "FAILED", "StatusReason": "no such type"})
-        self.assertEqual((reason, calls[-1]), ("no such type", "delete-change-set"))
-
-    def test_a_wait_that_ended_early_is_no_refusal_of_the_template(self):
-        for described, words in [
-            ({"Status": "CREATE_IN_PROGRESS"}, "is still CREATE_IN_PROGRESS.*ended early: ExpiredToken.*run this again"),
-            (Refused("ExpiredToken"), "cannot follow the change set rz-.*ExpiredToken. Sign in again.*Nothing of the stack"),
-        ]:
-            with self.assertRaisesRegex(SystemExit, words):
-                self.make(described)
-
-    def test_only_the_template_is_refused_as_the_template(self):
-        invalid = "An error occurred (ValidationError) when calling the CreateChangeSet operation: no parameter Mod"
-        self.assertEqual(self.make({}, Refused(invalid))[0], invalid)
-        for other in ["An error occurred (ExpiredToken) when calling CreateChangeSet", "Could not connect to the endpoint"]:
-            with self.assertRaisesRegex(Refused, other[:20].replace("(", ".")):
-                self.make({}, Refused(other))
 
 
 class Printed(unittest.TestCase):
@@ -259,6 +190,38 @@ class Package(unittest.TestCase):
             self.assertFalse(mark.exists(), "deploy would take files of two versions")
 
 
+    def packed(self, header):
+        """Packs binaries of another machine for x86_64; returns the process."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("rightsizer", "rightsizer-updater", "rightsizer-extension"):
+                file = Path(folder, name)
+                file.write_bytes(header + b"\0" * 64)
+                file.chmod(0o755)
+            environment = dict(os.environ, RIGHTSIZER_BINARIES=folder)
+            words = ["sh", str(INFRA / "package.sh"), "x86_64", f"{folder}/out", folder]
+            return subprocess.run(words, env=environment, capture_output=True, text=True)
+
+    def test_binaries_of_another_machine_are_not_packed(self):
+        elf = lambda machine: b"\x7fELF\x02\x01\x01" + b"\0" * 11 + machine
+        done = self.packed(elf(b"\xb7\0"))
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("is for arm64, not x86_64. Run: make package ARCH=arm64 RIGHTSIZER_BINARIES=", done.stderr)
+        done = self.packed(b"\xcf\xfa\xed\xfe")
+        self.assertIn("is for macOS", done.stderr)
+        self.assertEqual(self.packed(elf(b"\x3e\0")).returncode, 0)
+
+    def test_a_machine_builds_for_itself_only(self):
+        other = "arm64" if platform.machine() == "x86_64" else "x86_64"
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("cargo", "cc"):
+                Path(folder, name).write_text("#!/bin/sh\nexit 1\n")
+                Path(folder, name).chmod(0o755)
+            environment = dict(os.environ, PATH=f"{folder}:{os.environ['PATH']}", RIGHTSIZER_BINARIES="")
+            words = ["sh", str(INFRA / "package.sh"), other, f"{folder}/out", folder]
+            done = subprocess.run(words, env=environment, capture_output=True, text=True)
+            self.assertIn(f"not {other}. Run this on such a machine", done.stderr)
+
+
 class Connect(unittest.TestCase):
     def test_a_container_is_ready_with_its_agent(self):
         agent = lambda status: [{"name": "ExecuteCommandAgent", "lastStatus": status}]
@@ -274,6 +237,9 @@ class Connect(unittest.TestCase):
         connect.aws = lambda *words, **_: answers[words[1]]
         system = type("System", (), {"name": "rz"})()
         self.assertEqual(connect.aggregator(system), ("arn:aws:ecs:r:1:task/rz/t1", {"name": "aggregator", "runtimeId": "r2"}))
+        # The task stopped between the two calls.
+        answers["describe-tasks"] = {"tasks": [], "failures": [{"reason": "MISSING"}]}
+        self.assertEqual(connect.aggregator(system), ("arn:aws:ecs:r:1:task/rz/t1", {}))
 
     def test_no_command_needs_version_2_of_the_command_line(self):
         # Version 1 has neither; infra/README.md allows it.

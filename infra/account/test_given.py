@@ -139,6 +139,9 @@ class Names(Words):
         for hostile in [*HOSTILE, "subnet-0123abcd subnet-0123abce", "vpc-0123abcd", "subnet-0123abcd,", ","]:
             self.assertIn("SUBNETS takes ids", self.refused(given.subnets, hostile))
         self.assertIn("twice", self.refused(given.subnets, "subnet-0123abcd,subnet-0123abcd"))
+        many = [f"subnet-0123abc{n:x}" for n in range(16)]
+        self.assertEqual(given.subnets(",".join(many)), many)
+        self.assertIn("17 subnets; ECS takes at most 16", self.refused(given.subnets, ",".join([*many, "subnet-0123aaaa"])))
 
     def test_a_port_is_a_number(self):
         self.assertEqual(given.port(""), "8750")
@@ -162,7 +165,7 @@ class Names(Words):
                     system.System("deploy")
 
 
-VPCS = {"vpc-0123abcd": ["subnet-0123abcd"], "vpc-0123abce": ["subnet-0123abce"]}
+VPCS = {"vpc-0123abcd": ["subnet-0123abcd"], "vpc-0123abce": ["subnet-0123abce"], "vpc-0123abcf": ["subnet-0123abcf"]}
 
 
 class Place(unittest.TestCase):
@@ -172,11 +175,13 @@ class Place(unittest.TestCase):
         def stop(words):
             raise SystemExit(words)
 
+        zone = lambda of: "eu-central-1-ham-1a" if of == "vpc-0123abcf" else "eu-central-1a"
+
         def answer(service, command, *words):
             if command == "describe-vpcs":
                 return {"Vpcs": [{"VpcId": "vpc-0123abcd"}]}
             of = words[1].rsplit("=", 1)[1]
-            each = [{"SubnetId": name, "VpcId": of} for name in VPCS.get(of, [])]
+            each = [{"SubnetId": name, "VpcId": of, "AvailabilityZone": zone(of)} for name in VPCS.get(of, [])]
             route = {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1"}
             return {"Subnets": each, "RouteTables": [{"VpcId": of, "Routes": [route], "Associations": [{"Main": True}]}]}
 
@@ -196,6 +201,10 @@ class Place(unittest.TestCase):
         self.assertEqual(self.place(subnets=["subnet-0123abce"], had=had)["Vpc"], "vpc-0123abce")
         with self.assertRaisesRegex(SystemExit, "vpc-0123abce has no subnet subnet-0123abcd"):
             self.place(subnets=["subnet-0123abcd"], had=had)
+
+    def test_a_subnet_in_which_no_task_starts_is_refused(self):
+        with self.assertRaisesRegex(SystemExit, "Leave out of SUBNETS:\n  subnet-0123abcf  without Fargate: eu-central-1-ham-1a"):
+            self.place("vpc-0123abcf", ["subnet-0123abcf"])
 
     def test_what_is_not_there_is_named(self):
         with self.assertRaisesRegex(SystemExit, "has no VPC vpc-00000000 with subnets in eu-central-1"):

@@ -264,6 +264,7 @@ resource "aws_ecs_service" "aggregator" {
   availability_zone_rebalancing      = "DISABLED"
   wait_for_steady_state              = true
   enable_execute_command             = true
+  propagate_tags                     = "SERVICE"
   deployment_minimum_healthy_percent = 0
   deployment_maximum_percent         = 100
   deployment_circuit_breaker {

@@ -174,6 +174,7 @@ async fn review_works_from_another_machine_as_it_does_here() {
     for (refused, why) in [
         (&["approve", "fn"][..], "no open recommendation"),
         (&["approve", "nobody"], "no function \"nobody\""),
+        (&["reject", "fnn"], "hint: did you mean \"fn\"?"),
     ] {
         let done = rightsizer(&[refused, &by, &there].concat()).await.unwrap();
         assert_eq!(done.status.code(), Some(1));

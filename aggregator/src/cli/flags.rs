@@ -1,6 +1,8 @@
 //! The values of flags: each is read by one function, and refused with what was expected.
 
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use rightsizer_records::{ApplyMode, Confidence, Day, FunctionArn};
 use rightsizer_rules::evidence::{FunctionKey, FunctionKeyError};
@@ -20,6 +22,10 @@ pub(super) enum BadValue {
     Empty,
     #[error("expected {} to {}", .0.start(), .0.end())]
     Number(RangeInclusive<f64>),
+    #[error("expected a whole number")]
+    Whole,
+    #[error("expected a whole number of at least 1")]
+    Count,
     #[error("expected off, recommend or auto")]
     Mode,
     #[error("expected 8 to 256 letters, digits, '-', '.', '_' or '~'")]
@@ -74,6 +80,16 @@ pub(super) fn text(text: &str) -> Result<String, BadValue> {
 fn number(text: &str, range: RangeInclusive<f64>) -> Result<f64, BadValue> {
     let number = text.parse().ok().filter(|number| range.contains(number));
     number.ok_or(BadValue::Number(range))
+}
+
+/// A whole number that is not negative.
+pub(super) fn whole<T: FromStr>(text: &str) -> Result<T, BadValue> {
+    text.parse().map_err(|_| BadValue::Whole)
+}
+
+/// A number of things, at least one.
+pub(super) fn count(text: &str) -> Result<NonZeroUsize, BadValue> {
+    text.parse().map_err(|_| BadValue::Count)
 }
 
 /// Calls a second to Lambda's control plane.

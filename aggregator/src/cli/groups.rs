@@ -82,7 +82,7 @@ pub(super) fn command() -> Command {
 
 /// Returns the command line with its help in lines of at most `width` characters.
 fn command_within(width: Option<usize>) -> Command {
-    let command = with_examples(Cli::command());
+    let command = negative_numbers_are_values(with_examples(Cli::command()));
     let commands = by_task(&command);
     let commands = width.map_or_else(
         || commands.clone(),
@@ -96,6 +96,15 @@ fn command_within(width: Option<usize>) -> Command {
              Options:\n{{options}}{{after-help}}"
         ))
         .after_help(EXAMPLES)
+}
+
+/// Has each option take `-1` as its value, and say what it expects: clap would take it for an option.
+fn negative_numbers_are_values(command: Command) -> Command {
+    let command = command.mut_args(|arg| {
+        let takes = arg.get_action().takes_values() && !arg.is_positional();
+        arg.allow_negative_numbers(takes)
+    });
+    command.mut_subcommands(negative_numbers_are_values)
 }
 
 /// Parses the arguments of this process; ends it with help or an error in words.
@@ -155,6 +164,58 @@ fn first_part(about: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Returns what the command line replies to arguments that are refused.
+    fn refused(words: &[&str]) -> String {
+        let words = std::iter::once("rightsizer").chain(words.iter().copied());
+        command()
+            .try_get_matches_from(words)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn a_number_that_does_not_fit_says_what_is_expected() {
+        for (words, expected) in [
+            (
+                &["list", "--limit", "-1"][..],
+                "expected a whole number of at least 1",
+            ),
+            (
+                &["list", "--limit", "0"],
+                "expected a whole number of at least 1",
+            ),
+            (&["hold", "f", "--days", "-3"], "a hold lasts 1 to 400 days"),
+            (
+                &["attach", "--all", "--stack", "s", "--settle", "-5"],
+                "expected a whole number",
+            ),
+            (
+                &["attach", "--all", "--stack", "s", "--first", "0"],
+                "at least 1",
+            ),
+            (
+                &["attach", "--all", "--stack", "s", "--rate", "-1"],
+                "expected 0.1 to 10",
+            ),
+        ] {
+            let text = refused(words);
+            assert!(text.contains(expected), "{words:?}: {text}");
+        }
+        // No option of any command takes its value for another option.
+        let all = command();
+        for sub in all.get_subcommands() {
+            for arg in sub.get_arguments().filter(|arg| !arg.is_positional()) {
+                let takes = arg.get_action().takes_values();
+                assert_eq!(
+                    arg.is_allow_negative_numbers_set(),
+                    takes,
+                    "{} {arg}",
+                    sub.get_name()
+                );
+            }
+        }
+    }
 
     #[test]
     fn every_command_stands_under_one_task() {

@@ -106,6 +106,7 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
                 out::note(format_args!("rightsizer: {}: {known}", path.display()));
             }
             Err(ImportError::Store(error)) => return Err(error.into()),
+            Err(ImportError::Unreadable(error)) => failed.push(cannot_open(path, &error)),
             Err(error) => failed.push(format!("{}: {error}", path.display())),
         }
     }
@@ -170,20 +171,28 @@ fn nothing_to_read(files: &[PathBuf], failed: &[String]) -> Option<String> {
     let wrong = |path: &PathBuf| match open(path) {
         Ok(_) => None,
         Err(_) if path == Path::new("-") => None,
-        Err(_) if path.starts_with("s3:") => Some(format!(
-            "error: {path}: objects are not read from S3 directly\n\
-             hint: aws s3 cp {path} - | rightsizer import --function NAME -",
-            path = path.display()
-        )),
-        Err(error) => Some(format!(
-            "error: {}: {error}{}",
-            path.display(),
-            meant(path).unwrap_or_default()
-        )),
+        Err(error) => Some(format!("error: {}", cannot_open(path, &error))),
     };
     let wrong: Option<Vec<String>> = files.iter().map(wrong).collect();
     let failed = failed.iter().map(|why| format!("error: {why}"));
     wrong.map(|lines| failed.chain(lines).collect::<Vec<_>>().join("\n"))
+}
+
+/// Why a path cannot be opened, with what to do if it is an address or a command.
+fn cannot_open(path: &Path, error: &std::io::Error) -> String {
+    let shown = path.display();
+    let text = path.to_string_lossy();
+    match text.split_once("://").map(|(scheme, _)| scheme) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("s3") => format!(
+            "{shown}: objects are not read from S3 directly\n\
+             hint: aws s3 cp {shown} - | rightsizer import --function NAME -"
+        ),
+        Some(scheme) if scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => format!(
+            "{shown}: addresses are not read directly\n\
+             hint: curl -fsSL '{shown}' | rightsizer import --function NAME -"
+        ),
+        _ => format!("{shown}: {error}{}", meant(path).unwrap_or_default()),
+    }
 }
 
 /// A hint if a name that no file has is probably that of the subcommand.

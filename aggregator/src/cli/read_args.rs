@@ -57,17 +57,35 @@ impl ReadArgs {
             return self.detail(&only_one(function, &rows)?);
         }
         let mut detail: FunctionDetail = match self.server.named() {
-            Some(server) => server.read(&format!("/{function}"))?,
-            None => match function_named(&self.store.store, function, &self.settings()?.price)? {
-                Ok(detail) => detail,
-                Err(Refused::NotFound(name)) => {
-                    let rows = Reader::open(&self.store.store)?.review()?;
-                    return Err(no_function(&name, &rows).into());
-                }
-                Err(refused) => return Err(refused.into()),
-            },
-        };
+            Some(server) => server.read(&format!("/{function}")),
+            None => function_named(&self.store.store, function, &self.settings()?.price)?
+                .map_err(Into::into),
+        }
+        .map_err(|error| meant(error, function, self.server.named().as_ref(), self.store()))?;
         now_held(&mut detail.review);
         Ok(detail)
+    }
+}
+
+/// Returns the error with the name that was probably meant, if the error is that nothing has this name. It is that of the
+/// store, or of the server that is named.
+pub(super) fn meant(
+    error: anyhow::Error,
+    name: &str,
+    server: Option<&Server>,
+    store: &Path,
+) -> anyhow::Error {
+    if error.to_string() != Refused::NotFound(name.to_owned()).to_string() {
+        return error;
+    }
+    let rows: anyhow::Result<Vec<ReviewRow>> = match server {
+        Some(server) => server.read(""),
+        None => Reader::open(store)
+            .and_then(|reader| reader.review())
+            .map_err(Into::into),
+    };
+    match rows.map(|rows| no_function(name, &rows)) {
+        Ok(meant) if meant.suggests() => meant.into(),
+        _ => error,
     }
 }

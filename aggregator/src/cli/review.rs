@@ -19,6 +19,7 @@ use super::by::ByArg;
 use super::flags;
 use super::out;
 use super::place::{ProfileArg, in_parts};
+use super::read_args::meant;
 use super::runtime::runtime;
 use super::server::{NotDone, Server, ServerArg};
 use super::{ConfigArg, StoreArg, UpdaterArg};
@@ -65,7 +66,7 @@ pub(super) struct HoldArgs {
     #[arg(value_name = "FUNCTION")]
     what: String,
     /// The number of days
-    #[arg(long, default_value_t = 14, value_parser = flags::hold, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 14, value_parser = flags::hold)]
     days: u32,
     #[command(flatten)]
     command: ReviewArgs,
@@ -110,10 +111,31 @@ pub(super) fn resume(args: &StopArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn review(action: Action, args: &ReviewArgs) -> anyhow::Result<ExitCode> {
-    let done = carry_out(&args.command(action)?, args)?;
+    let command = args.command(action)?;
+    let done = carry_out(&command, args).map_err(|error| {
+        let server = args.server.named();
+        match what(&command.action) {
+            Some(what) => meant(error, what, server.as_ref(), &args.store.store),
+            None => error,
+        }
+    })?;
     // The command has been applied, whether or not its output is read.
     let _ = out::prose(format_args!("{}", shown(&done.message)));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The function or the recommendation that a command names.
+fn what(action: &Action) -> Option<&str> {
+    match action {
+        Action::Approve { what }
+        | Action::Unapprove { what }
+        | Action::Reject { what }
+        | Action::Hold { what, .. }
+        | Action::Release { what }
+        | Action::Clear { what }
+        | Action::Forget { what } => Some(what),
+        Action::Pause | Action::Resume => None,
+    }
 }
 
 impl ReviewArgs {

@@ -13,6 +13,7 @@ use rightsizer_records::Timestamp;
 use serde_json::{Value, json};
 
 use super::first_reports::{self, ReadRows};
+use super::flags;
 use super::fleet::FleetArgs;
 use super::fleet_plan::FleetPlan;
 use super::fleet_regions::{End, region_of};
@@ -31,10 +32,10 @@ pub(super) struct WavesArgs {
     #[arg(long, value_name = "SIZES", default_value = "1,10,100")]
     waves: Waves,
     /// Seconds to wait after each wave; CloudWatch shows an invocation after one to two minutes
-    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = flags::whole::<u64>)]
     settle: u64,
     /// Change only the first N functions of the plan
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = flags::count)]
     pub(super) first: Option<NonZeroUsize>,
 }
 

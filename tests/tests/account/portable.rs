@@ -114,7 +114,7 @@ fn the_tests_beside_the_account_s_commands_pass() -> Result<()> {
 /// Tools that both systems have.
 const TOOLS: &[&str] = &[
     "cat", "chmod", "cmp", "cp", "dirname", "env", "find", "grep", "ls", "mkdir", "mktemp", "mv",
-    "rm", "sh", "touch", "tr", "uname", "wc", "zip",
+    "od", "rm", "sh", "touch", "tr", "uname", "wc", "zip",
 ];
 
 /// Returns a folder with only those tools, and with an `install` without `-D`, as in macOS.

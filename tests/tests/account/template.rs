@@ -172,6 +172,10 @@ fn the_service_and_the_stream_are_as_they_are_paid_for() -> Result<()> {
     let resources = &template["Resources"];
     let service = &resources["Aggregator"]["Properties"];
     assert_eq!(service["AvailabilityZoneRebalancing"], "DISABLED");
+    // The task's cost is found by the tags that are given.
+    assert_eq!(service["PropagateTags"], "SERVICE");
+    let module = std::fs::read_to_string(root().join("infra/terraform/aggregator.tf"))?;
+    assert!(module.contains(r#"propagate_tags                     = "SERVICE""#));
     assert_eq!(resources["BehindAlarm"]["DependsOn"][0], "Aggregator");
     let lost = &resources["GivenUpLostAlarm"]["Properties"];
     assert_eq!(lost["MetricName"], "DestinationDeliveryFailures");

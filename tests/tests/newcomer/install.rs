@@ -119,8 +119,10 @@ fn the_npm_packages_install_and_work() {
     let main = packages().join(format!("rightsizer-{VERSION}.tgz"));
     let of_system = package("rightsizer-linux-", ".tgz");
     let mut install = Command::new("npm");
+    // As docs/INSTALL.md has it: globally, into a prefix of its own.
     install.args([
         "install",
+        "--global",
         "--offline",
         "--no-audit",
         "--no-fund",
@@ -132,7 +134,7 @@ fn the_npm_packages_install_and_work() {
         .arg(of_system)
         .arg(main)
         .env("HOME", folder.path()));
-    let program = prefix.join("node_modules/.bin/rightsizer");
+    let program = prefix.join("bin/rightsizer");
     works(&program, folder.path());
     let failed = Command::new(&program)
         .args(["list", "--store", "nope.db"])
@@ -193,6 +195,9 @@ fn the_archive_has_what_binstall_and_homebrew_take() {
     let digest = hex(&fs::read(&archive).unwrap());
     let wanted = format!("      url \"{ADDRESS}/{name}\"\n      sha256 \"{digest}\"\n");
     assert!(formula.contains(&wanted), "{formula}");
+    // Homebrew refuses a formula that is not in a tap.
+    let page = fs::read_to_string(root().join("docs/INSTALL.md")).unwrap();
+    assert!(page.contains("brew tap-new") && !page.contains("brew install ./"));
 }
 
 #[test]

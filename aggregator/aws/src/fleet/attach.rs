@@ -276,9 +276,12 @@ const TOOLS: [&str; 3] = ["terraform", "opentofu", "pulumi"];
 /// Returns a note if a tag names a tool that manages the function.
 fn tool(tags: &Tags) -> Option<String> {
     let named = |text: &str| {
-        let tool = TOOLS.into_iter();
-        tool.clone()
-            .find(|tool| text.trim().eq_ignore_ascii_case(tool))
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+        let mut tools = words.filter_map(|word| {
+            let tool = TOOLS.iter().find(|tool| word.eq_ignore_ascii_case(tool));
+            tool.copied()
+        });
+        tools.next()
     };
     let (key, tool) = tags.iter().find_map(|(key, value)| {
         let is_set = !value.trim().eq_ignore_ascii_case("false");

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use self::bench::BenchArgs;
 use self::table::table;
+use super::flags;
 use super::list::fleet;
 use super::read_args::ReadArgs;
 use super::runtime::runtime;
@@ -29,7 +30,7 @@ pub(super) struct ColdStartsArgs {
     #[arg(value_name = "FUNCTION")]
     functions: Vec<String>,
     /// Without names, read this many functions, the most expensive ones
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = flags::whole::<usize>)]
     limit: usize,
     /// Also read from the account which provisioned concurrency the functions have, and whether it is used
     #[arg(long, conflicts_with_all = ["bench", "samples"])]

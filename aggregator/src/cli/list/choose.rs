@@ -52,6 +52,13 @@ pub(in crate::cli) struct NoFunction {
     nearest: Option<String>,
 }
 
+impl NoFunction {
+    /// Returns whether it names a function that was probably meant.
+    pub(in crate::cli) const fn suggests(&self) -> bool {
+        self.nearest.is_some()
+    }
+}
+
 /// Returns the error for a name that none of `rows` has.
 pub(in crate::cli) fn no_function(name: &str, rows: &[ReviewRow]) -> NoFunction {
     let names = rows.iter().map(|row| short(&row.function));

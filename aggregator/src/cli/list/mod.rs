@@ -18,6 +18,7 @@ use serde::Serialize;
 
 pub(super) use self::choose::{ChooseArgs, no_function, only_one};
 use self::table::{Layout, markdown_table, table};
+use super::flags;
 use super::grade::{Rank, at_risk, rank, summary};
 use super::out::{self, stdout};
 use super::server::ServerArg;
@@ -34,7 +35,7 @@ pub(super) struct ListArgs {
     #[arg(long, value_name = "ORDER", default_value = "both", alias = "sort")]
     by: Order,
     /// Show only the first N
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = flags::count)]
     limit: Option<NonZeroUsize>,
     #[command(flatten)]
     format: ListFormat,

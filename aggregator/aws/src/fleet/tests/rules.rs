@@ -295,6 +295,9 @@ fn a_tool_that_would_take_the_layer_off_again_is_named_by_its_tag() {
             .any(|note| note.contains("is managed by terraform"))
     };
     assert!(noted("ManagedBy", "Terraform") && noted("terraform", "true"));
+    // A word of a name or a sentence is enough.
+    assert!(noted("terraform:workspace", "prod") && noted("owner", "managed by Terraform"));
+    assert!(noted("provisioner", "terraform-cloud"));
     assert!(!noted("terraform", "false") && !noted("team", "terraformers"));
 }
 
