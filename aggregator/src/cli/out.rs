@@ -106,9 +106,11 @@ fn with_hints(error: &anyhow::Error) -> String {
     let texts: Vec<String> = error.chain().map(ToString::to_string).collect();
     let parts: Vec<_> = texts.iter().map(|text| text.split_once(HINT)).collect();
     let causes = parts.iter().zip(&texts);
-    let causes: Vec<&str> = causes
+    let mut causes: Vec<&str> = causes
         .map(|(part, text)| part.map_or(text.as_str(), |(what, _)| what))
         .collect();
+    // An error that wraps another one may have its words.
+    causes.dedup();
     let mut text = format!("error: {}", causes.join(": "));
     for (_, hint) in parts.iter().flatten() {
         text.push_str(HINT);
@@ -187,6 +189,13 @@ mod tests {
     use super::*;
 
     /// Whatever the pieces in which it is written.
+    #[test]
+    fn a_cause_with_the_same_words_is_printed_once() {
+        let twice = anyhow::anyhow!("Is a directory").context("Is a directory");
+        let text = with_hints(&twice.context("runs.csv"));
+        assert_eq!(text, "error: runs.csv: Is a directory");
+    }
+
     #[test]
     fn no_character_of_what_is_printed_steers_the_terminal() {
         let text = "é €\n\u{1b}[2J \u{202e}x \u{9b}\t𝕩\rb";

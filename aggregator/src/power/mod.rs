@@ -54,7 +54,7 @@ pub fn curve(detail: &FunctionDetail, settings: &Settings) -> Result<Drawn, Curv
         now_mb: Megabytes(row.current_mb),
         before_mb: detail.before_mb,
         safe_mb: safe_mb(row).unwrap_or(Megabytes(row.current_mb)),
-        max_mb: settings.policy.max_mb,
+        max_mb: configured(row).most(&settings.policy),
         sizes: &detail.sizes,
         elsewhere: &elsewhere,
         monthly_usd: row.monthly_usd_before,
@@ -64,6 +64,12 @@ pub fn curve(detail: &FunctionDetail, settings: &Settings) -> Result<Drawn, Curv
         speed_budget: settings.power.speed_budget,
     };
     Ok(draw(&row.function, &subject, settings.power.prior())?)
+}
+
+fn configured(row: &ReviewRow) -> rightsizer_rules::policy::Configured {
+    let tags = row.tags.iter();
+    let tags = tags.map(|(name, value)| (name.as_str(), value.as_str()));
+    rightsizer_rules::policy::Configured::read(None, tags, &[])
 }
 
 /// Returns the smallest size that P1 to P6 allow, whatever the objective; `None` without a decision.

@@ -6,6 +6,8 @@ use rightsizer_records::tags::{
 };
 use rightsizer_records::{ApplyMode, Megabytes, Millis, Objective, Timestamp};
 
+use super::settings::PolicySettings;
+
 /// One memory size of a function as the window saw it (P6: what was measured beats a projection).
 /// Of the version whose traffic is decided on, and of the source that counts on each day (W7).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -196,6 +198,12 @@ impl Configured {
         }
         read.objective = read.objective.or(alias);
         read
+    }
+
+    /// Returns the largest size that it may have: its own maximum, or that of all functions if this is smaller.
+    pub fn most(&self, settings: &PolicySettings) -> Megabytes {
+        self.max_mb
+            .map_or(settings.max_mb, |own| own.min(settings.max_mb))
     }
 
     /// Returns the tags of an objective that name none, and so are ignored.

@@ -104,11 +104,7 @@ fn best(
     settings: &PolicySettings,
     budget_usd: f64,
 ) -> Option<Candidate> {
-    let most = seen
-        .configured
-        .max_mb
-        .unwrap_or(settings.max_mb)
-        .min(settings.max_mb);
+    let most = seen.configured.most(settings);
     let may = |point: &&Point| {
         let larger = point.memory_mb > seen.current_mb;
         !larger || (point.memory_mb <= most && point.basis.is_own())

@@ -103,6 +103,9 @@ fn a_prior_of_its_own_offers_what_the_shipped_one_leaves_out() {
     };
     assert_eq!(offered(&shipped), None);
     let other = taught_by(Workload::serial(100.0, 200.0, 1.0));
+    let mut held = with(&shipped, &other);
+    held.0.configured.max_mb = Some(Megabytes(600));
+    assert_eq!(offered(&held), None, "above the function's maximum");
     let cheap = offered(&with(&shipped, &other)).and_then(|offers| offers.cheap);
     assert!(
         cheap.is_some_and(|offer| offer.memory_mb == Megabytes(768) && offer.faster > 1.3),

@@ -39,7 +39,7 @@ pub(super) fn drawn(
         now_mb: seen.current_mb,
         before_mb: seen.changes.before_mb,
         safe_mb,
-        max_mb: settings.max_mb,
+        max_mb: seen.configured.most(settings),
         sizes: &sizes,
         elsewhere: &[],
         monthly_usd,

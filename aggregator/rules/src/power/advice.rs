@@ -18,7 +18,7 @@ pub enum Advice {
         p99_ms: f64,
         /// The timeout.
         timeout_ms: f64,
-        /// A timeout that leaves room.
+        /// A timeout that leaves room, or the longest of Lambda.
         better_ms: f64,
     },
     /// The timeout is so long that an invocation that hangs costs much more than any that works.
@@ -100,6 +100,8 @@ const ROOM: f64 = 3.0;
 /// A timeout of this many times it is long, if it is also longer than the default of Lambda, 3 s, by far.
 const LONG: f64 = 30.0;
 const LONG_MS: f64 = 30_000.0;
+/// The longest timeout of Lambda.
+const LONGEST_MS: f64 = 900_000.0;
 /// Less than this a month is not worth another architecture, in dollars.
 const WORTH_USD: f64 = 0.5;
 /// Starts matter if this share of the invocations waits for one, for this long.
@@ -124,6 +126,7 @@ fn timeout(of: &Advised<'_>) -> Option<Advice> {
     let (p99_ms, timeout_ms) = (of.p99_ms?, of.timeout_ms?);
     // Timeouts are whole seconds.
     let better_ms = (p99_ms * ROOM / 1000.0).ceil() * 1000.0;
+    let better_ms = better_ms.min(LONGEST_MS);
     if p99_ms > timeout_ms * of.timeout_share {
         Some(Advice::TimeoutNear {
             p99_ms,
@@ -143,13 +146,34 @@ fn timeout(of: &Advised<'_>) -> Option<Advice> {
 
 fn arm64(of: &Advised<'_>) -> Option<Advice> {
     let (arch, usd) = (of.arch?, of.monthly_usd?);
-    let slower_at_most = of.rates.x86_gb_second / of.rates.arm64_gb_second.max(f64::MIN_POSITIVE);
-    let saved_usd = usd * (1.0 - 1.0 / slower_at_most);
+    let (x86, arm64) = (of.rates.x86_gb_second, of.rates.arm64_gb_second);
+    // Without a price there is no factor.
+    if x86 <= 0.0 || arm64 <= 0.0 {
+        return None;
+    }
+    let slower_at_most = x86 / arm64;
+    let saved_usd = usd * of_durations(of) * (1.0 - 1.0 / slower_at_most);
     let worth_it = arch == Arch::X86_64 && saved_usd >= WORTH_USD;
     worth_it.then_some(Advice::Arm64 {
         saved_usd,
         slower_at_most,
     })
+}
+
+/// Returns the share of the cost that durations have; requests cost the same on both architectures.
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+fn of_durations(of: &Advised<'_>) -> f64 {
+    const MB_MS_PER_GB_SECOND: f64 = 1024.0 * 1000.0;
+    let invocations: u64 = of.sizes.iter().map(|size| size.invocations).sum();
+    let mb_ms = |size: &SizeUse| size.billed_ms as f64 * f64::from(size.memory_mb.0);
+    let gb_seconds = of.sizes.iter().map(mb_ms).sum::<f64>() / MB_MS_PER_GB_SECOND;
+    let durations = gb_seconds * of.rates.x86_gb_second;
+    let requests = invocations as f64 / 1e6 * of.rates.million_requests;
+    if durations > 0.0 {
+        durations / (durations + requests)
+    } else {
+        1.0
+    }
 }
 
 /// The newest versions of both architectures at the size at which both ran most often. They may differ in more than the
@@ -239,6 +263,47 @@ mod tests {
         assert_eq!(better(2000.0, 900_000.0), ("long", 6000.0));
         assert_eq!(better(2000.0, 60_000.0), ("fine", 0.0));
         assert_eq!(better(100.0, 30_000.0), ("fine", 0.0));
+    }
+
+    /// 2,400 s would leave room for 800 s, but Lambda has 900 s at most.
+    #[test]
+    fn no_timeout_is_advised_that_lambda_does_not_have() {
+        let found = advice(&of(800_000.0, 900_000.0));
+        let [Advice::TimeoutNear { better_ms, .. }] = found[..] else {
+            panic!("{found:?}");
+        };
+        assert!((better_ms - 900_000.0).abs() < 1e-9);
+    }
+
+    /// 10,000,000 invocations of 10 ms at 1024 MB are 100,000 GB-s for $1.6667, and their requests cost $2.00: of $10 a
+    /// month $4.5455 are for durations, of which arm64 saves a fifth.
+    #[test]
+    fn arm64_saves_nothing_of_the_requests() {
+        let mut size = at(1024, 10.0);
+        (size.invocations, size.billed_ms) = (10_000_000, 100_000_000);
+        let found = advice(&Advised {
+            arch: Some(Arch::X86_64),
+            sizes: &[size],
+            timeout_ms: None,
+            ..of(100.0, 0.0)
+        });
+        let [Advice::Arm64 { saved_usd, .. }] = found[..] else {
+            panic!("{found:?}");
+        };
+        assert!((saved_usd - 0.909_1).abs() < 1e-3, "{saved_usd}");
+    }
+
+    #[test]
+    fn without_a_price_of_memory_arm64_is_not_advised() {
+        let mut none = Advised {
+            arch: Some(Arch::X86_64),
+            timeout_ms: None,
+            ..of(100.0, 0.0)
+        };
+        none.rates.arm64_gb_second = 0.0;
+        assert_eq!(advice(&none), []);
+        none.rates.x86_gb_second = 0.0;
+        assert_eq!(advice(&none), []);
     }
 
     /// arm64 costs 20 % less: $2 of $10; it may take 1.25 times as long.

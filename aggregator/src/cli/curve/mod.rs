@@ -88,6 +88,41 @@ mod refusals {
     use crate::power::CurveError;
     use crate::settings::Settings;
 
+    /// 200 ms at 512 MB on all of its CPU: a larger size would be faster for the same money, but the function's maximum
+    /// is 640 MB. A maximum that is not a number is none.
+    #[test]
+    fn no_best_size_is_above_the_maximum_of_the_function() {
+        let size = serde_json::json!({
+            "version": "$LATEST", "memory_mb": 512, "first_day": "2026-01-18", "last_day": "2026-01-31",
+            "invocations": 7000, "failures": 0, "timeouts": 0, "ooms": 0, "billed_ms": 1_400_000,
+            "durations": {
+                "count": 7000, "mean_ms": 200.0, "p50_ms": 200.0, "p95_ms": 220.0, "p99_ms": 230.0, "spread": 0.05,
+            },
+            "cores_used": 0.28, "used_mb": 80.0, "peak_mb": 90, "starts": null,
+        });
+        let largest = |maximum: &str| {
+            let mut detail = detail();
+            detail.sizes = vec![serde_json::from_value(size.clone()).unwrap()];
+            let row = &mut detail.review;
+            (row.current_mb, row.version) = (512, "$LATEST".to_owned());
+            (row.target_mb, row.policy_mb, row.reasons) = (Some(256), Some(256), vec![]);
+            let tag = ("rightsizer:max-mb".to_owned(), maximum.to_owned());
+            row.tags = [tag].into();
+            let curve = curve(&detail, &Settings::default()).unwrap();
+            let best = [curve.best.cost, curve.best.balanced, curve.best.speed];
+            let sizes = curve.points.iter().map(|point| point.memory_mb.0);
+            (
+                sizes.max(),
+                best.into_iter().flatten().max().map(|size| size.0),
+            )
+        };
+        assert_eq!(largest("640").0, Some(640));
+        assert!(largest("640").1.is_some_and(|best| best <= 640));
+        assert_eq!(largest("much").0, Some(10_240));
+        assert!(largest("much").1.is_some_and(|best| best > 640));
+        assert_eq!(largest("256").0, Some(512), "its present size is shown");
+    }
+
     /// The size of these functions does not set the CPU share of a request.
     #[test]
     fn managed_instances_and_edge_replicas_have_no_curve() {

@@ -156,12 +156,7 @@ fn words(advice: &Advice) -> String {
             p99_ms,
             timeout_ms,
             better_ms,
-        } => format!(
-            "1 % take over {}, near the timeout of {}; {} leaves room",
-            milliseconds(*p99_ms),
-            milliseconds(*timeout_ms),
-            milliseconds(*better_ms)
-        ),
+        } => near(*p99_ms, *timeout_ms, *better_ms),
         Advice::TimeoutLong {
             p99_ms,
             timeout_ms,
@@ -198,16 +193,28 @@ fn words(advice: &Advice) -> String {
             p95_ms,
             added_usd,
         } => format!(
-            "{:.1} % wait up to {} for a start; provisioned concurrency avoids that for ${} a month more",
+            "{:.1} % wait up to {} for a start; provisioned concurrency avoids that for ${} a month {}",
             100.0 * share,
             milliseconds(*p95_ms),
-            dollars(*added_usd)
+            dollars(added_usd.abs()),
+            if *added_usd < 0.0 { "less" } else { "more" }
         ),
         Advice::StartsFail {
             failed,
             attempts,
             p50_ms,
         } => failing(*failed, *attempts, *p50_ms),
+    }
+}
+
+/// A timeout may already be the longest.
+fn near(p99_ms: f64, timeout_ms: f64, better_ms: f64) -> String {
+    let [p99, timeout, better] = [p99_ms, timeout_ms, better_ms].map(milliseconds);
+    let near = format!("1 % take over {p99}, near the timeout of {timeout}");
+    if better_ms > timeout_ms {
+        format!("{near}; {better} leaves room")
+    } else {
+        format!("{near}, the longest that Lambda has; split the work")
     }
 }
 
@@ -375,6 +382,11 @@ pub(in crate::cli) mod tests {
                 timeout_ms,
                 better_ms
             },
+            Advice::TimeoutNear {
+                p99_ms: 700_000.0,
+                timeout_ms: 900_000.0,
+                better_ms: 900_000.0
+            },
             Advice::TimeoutLong {
                 p99_ms: 800.0,
                 timeout_ms: 900_000.0,
@@ -397,6 +409,11 @@ pub(in crate::cli) mod tests {
                 share: 0.034,
                 p95_ms: 2_310.0,
                 added_usd: 18.2
+            },
+            Advice::Provisioned {
+                share: 0.034,
+                p95_ms: 2_310.0,
+                added_usd: -3.2
             },
             Advice::StartsFail {
                 failed: 12,

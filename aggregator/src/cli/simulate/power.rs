@@ -154,6 +154,12 @@ fn summary(report: &Report, functions: &[Measured], rows: u64, refused: u64) -> 
             report.set_aside
         ));
     }
+    if report.sizes_left_out > 0 {
+        lines.push(format!(
+            "{} sizes left out: of a function with more than 64, an evenly spaced sample is used",
+            report.sizes_left_out
+        ));
+    }
     let mut named = |names: &[String], what: &str| {
         if !names.is_empty() {
             let shown = names.len().min(NAMES_SHOWN);

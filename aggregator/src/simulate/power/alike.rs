@@ -61,6 +61,7 @@ mod tests {
             name: "f".to_owned(),
             points: points.iter().map(point).collect(),
             set_aside: 0,
+            sizes_left_out: 0,
         }
     }
 

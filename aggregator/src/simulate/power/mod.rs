@@ -62,6 +62,8 @@ pub struct Report {
     pub all_choices: u64,
     /// Number of runs that were set aside.
     pub set_aside: u64,
+    /// Number of sizes that were left out, of functions with more than 64.
+    pub sizes_left_out: usize,
     /// Functions that take at least half as long again at a larger size. They count like all others.
     pub noisy: Vec<String>,
     /// Functions with the same measurements as an earlier one. They count, but never predict each other.
@@ -118,6 +120,10 @@ pub fn measure(functions: &[Measured], known: usize, source: PriorSource<'_>) ->
         choices: outcome.choices,
         all_choices: outcome.all_choices,
         set_aside: functions.iter().map(|function| function.set_aside).sum(),
+        sizes_left_out: functions
+            .iter()
+            .map(|function| function.sizes_left_out)
+            .sum(),
         noisy: named(&|at| alike::is_noisy(&functions[at])),
         duplicates: named(&|at| groups[at] != at),
     })

@@ -22,6 +22,10 @@ pub struct Run {
 /// Most runs that are kept at one size; of more, every second, fourth, … run is kept.
 const MOST_RUNS: usize = 1 << 15;
 
+/// Most sizes of a function that are used; of more, an even sample. The work grows with their third power, and Power
+/// Tuning's `ALL` has 46.
+const MOST_SIZES: usize = 64;
+
 /// The runs of a function at one size; an even sample if there are too many.
 #[derive(Debug, Clone)]
 struct Cell {
@@ -71,6 +75,8 @@ pub struct Measured {
     pub points: Vec<SizePoint>,
     /// Number of runs that were set aside because they did other work or waited for something else.
     pub set_aside: u64,
+    /// Number of sizes that were left out because there are too many.
+    pub sizes_left_out: usize,
 }
 
 impl Runs {
@@ -112,11 +118,23 @@ fn measured(name: String, cells: &BTreeMap<Megabytes, Cell>, all: bool) -> Measu
             .filter_map(|point| Some((point.spread?, point.invocations))),
     );
     points.iter_mut().for_each(|point| point.spread = spread);
+    let sizes = points.len();
+    let points = evenly(points, MOST_SIZES);
     Measured {
         name,
+        sizes_left_out: sizes - points.len(),
         points,
         set_aside,
     }
+}
+
+/// Returns at most `most` items, spread evenly from the first to the last.
+fn evenly<T: Copy>(items: Vec<T>, most: usize) -> Vec<T> {
+    if items.len() <= most {
+        return items;
+    }
+    let last = items.len() - 1;
+    (0..most).map(|n| items[n * last / (most - 1)]).collect()
 }
 
 /// The usual CPU time of a function's runs.
@@ -268,6 +286,18 @@ mod tests {
         );
         let all = measured(&rows, true);
         assert_eq!((all.set_aside, all.points[0].invocations), (0, 4));
+    }
+
+    /// Of all 10,113 sizes of Lambda 64 are used, from the first to the last.
+    #[test]
+    fn too_many_sizes_are_thinned_out_evenly() {
+        let rows: Vec<(u32, Run)> = (128..=10_240).map(|mb| (mb, run(800.0, 0.0))).collect();
+        let found = measured(&rows, true);
+        let sizes: Vec<u32> = found.points.iter().map(|point| point.memory_mb.0).collect();
+        assert_eq!((sizes.len(), found.sizes_left_out), (64, 10_113 - 64));
+        assert_eq!((sizes[0], sizes[1], sizes[63]), (128, 288, 10_240));
+        let few = measured(&rows[..64], true);
+        assert_eq!((few.points.len(), few.sizes_left_out), (64, 0));
     }
 
     /// A function that waits most of the time sometimes waits longer.

@@ -211,6 +211,7 @@ mod tests {
             name: name.to_owned(),
             points: points.iter().map(point).collect(),
             set_aside: 0,
+            sizes_left_out: 0,
         }
     }
 
