@@ -122,10 +122,15 @@ impl FailedStarts {
         }
     }
 
+    /// Whether one waits for a report that a later part of the input may have.
+    pub(super) fn wait(&self) -> bool {
+        !self.own.is_empty()
+    }
+
     /// Whether one may have failed before a report of this environment.
     pub(super) fn may_have(&self, environment: Option<EnvId>) -> bool {
         let has = |others: &WaitingStarts| environment.is_some_and(|env| others.has(env));
-        !self.own.is_empty() || self.others.as_ref().is_some_and(has)
+        self.wait() || self.others.as_ref().is_some_and(has)
     }
 
     /// Keeps a start until the report of its environment.

@@ -263,7 +263,7 @@ fn read_list(path: &Path) -> anyhow::Result<Selection> {
 }
 
 /// Returns a word as a shell reads it back.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=/.:@,+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

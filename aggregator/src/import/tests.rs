@@ -22,6 +22,14 @@ fn telemetry(n: usize) -> String {
     )
 }
 
+/// Of a function that `telemetry` has a report of in any fifty lines.
+fn failed_start() -> String {
+    "{\"functionName\":\"f-7\",\"records\":[{\"time\":\"2026-01-01T10:00:00.000Z\",\
+     \"type\":\"platform.initReport\",\"record\":{\"initializationType\":\"on-demand\",\
+     \"phase\":\"init\",\"status\":\"timeout\",\"metrics\":{\"durationMs\":10000.5}}}]}\n"
+        .to_owned()
+}
+
 /// What `input` came to, and the evidence in the store then.
 fn taken(input: impl Read + Send) -> Result<(ImportReport, Vec<String>), ImportError> {
     let folder = tempfile::tempdir().unwrap();
@@ -74,6 +82,8 @@ enum Odd {
     /// Longer than a piece.
     Long,
     Nonsense,
+    /// A start that failed, whose report is one of the next fifty lines.
+    Start,
 }
 
 impl Odd {
@@ -83,6 +93,7 @@ impl Odd {
             Self::Open => "{\"events\":[\n".to_owned(),
             Self::Long => format!("{{\"a\":\"{}\"}}\n", "x".repeat(5 << 20)),
             Self::Nonsense => "REPORT RequestId: none\n".to_owned(),
+            Self::Start => failed_start(),
         }
     }
 }
@@ -92,7 +103,8 @@ fn odd() -> impl Strategy<Value = Odd> {
         Just(Odd::Document),
         Just(Odd::Open),
         Just(Odd::Long),
-        Just(Odd::Nonsense)
+        Just(Odd::Nonsense),
+        Just(Odd::Start)
     ]
 }
 
@@ -140,4 +152,28 @@ impl Read for Breaks {
 fn an_input_that_breaks_behind_its_first_pieces_is_not_taken_in() {
     let failed = taken(Breaks(9 << 20)).unwrap_err();
     assert_eq!(failed.to_string(), "the disk is gone");
+}
+
+/// The platform writes the size of a start that failed in the report after it, which may be in the next piece.
+#[test]
+fn a_start_that_failed_waits_for_its_report_in_the_next_piece() {
+    let mut input = String::new();
+    let mut lines = 8..;
+    // Right behind a report of f-7, of which the next one is behind the end of the piece.
+    let fifty = 48 * telemetry(8).len();
+    while lines.start % 50 != 8 || input.len() + fifty < 4 << 20 {
+        input.push_str(&telemetry(lines.next().unwrap()));
+    }
+    assert!(input.len() < 4 << 20);
+    input.push_str(&failed_start());
+    while input.len() < 5 << 20 {
+        input.push_str(&telemetry(lines.next().unwrap()));
+    }
+    let without = input.replace(&failed_start(), "");
+    let evidence = |input: &str| taken(Cursor::new(input.to_owned())).unwrap().1;
+    assert!(
+        evidence(&input) == in_one(input.as_bytes()).1,
+        "other evidence"
+    );
+    assert!(evidence(&input) != evidence(&without), "not counted");
 }

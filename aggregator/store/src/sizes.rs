@@ -58,7 +58,7 @@ impl Reader {
     /// before its code changed are left out, and so are those before a person cleared its sizes: its need has changed,
     /// so it did other work then, and durations of different work cannot be compared. Of a day, only the kind of
     /// source that counts is included (W7). The layer sees no start that failed: on its days, these come from the first
-    /// of the other kinds.
+    /// of the other kinds that has any.
     pub fn sizes(&self, function: &str) -> Result<Vec<SizeUse>, StoreError> {
         let head = "SELECT id, last_ms / 86400000, coalesce(cleared_day, -1), first_ms / 86400000
              FROM functions WHERE function = ?";
@@ -85,8 +85,10 @@ impl Reader {
                 let counted = *counting.get_or_insert(kind);
                 if counted == kind {
                     sums.add(day, row)?;
-                } else if counted == layer && *failed_by.get_or_insert(kind) == kind {
-                    sums.add_failed(day, row)?;
+                } else if counted == layer && has_failed_starts(row)? {
+                    if *failed_by.get_or_insert(kind) == kind {
+                        sums.add_failed(day, row)?;
+                    }
                 }
             }
         }
@@ -251,16 +253,20 @@ impl Sums {
     /// Adds the starts of a row that failed, and nothing else.
     fn add_failed(&mut self, day: Day, row: &Row<'_>) -> Result<(), StoreError> {
         let (memory_mb, version) = (megabytes(row.get(1)?), row.get::<_, String>(2)?);
-        let (inits, restores) = (distribution(row, 17)?, distribution(row, 18)?);
-        if memory_mb == OTHER_SIZES || inits.count() + restores.count() == 0 {
+        if memory_mb == OTHER_SIZES {
             return Ok(());
         }
         let sum = self.by.entry((version, memory_mb));
         let sum = sum.or_insert_with(|| Sum::from(day));
-        sum.failed_inits.merge(&inits);
-        sum.failed_restores.merge(&restores);
+        sum.failed_inits.merge(&distribution(row, 17)?);
+        sum.failed_restores.merge(&distribution(row, 18)?);
         Ok(())
     }
+}
+
+/// Whether a row of [`DAY`] has a start that failed.
+fn has_failed_starts(row: &Row<'_>) -> Result<bool, StoreError> {
+    Ok(distribution(row, 17)?.count() + distribution(row, 18)?.count() > 0)
 }
 
 /// The histogram in a column of [`DAY`].

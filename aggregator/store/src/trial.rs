@@ -7,7 +7,7 @@ use rightsizer_rules::lifecycle::Status;
 use rightsizer_rules::outcome::{
     OUTCOME_WITHIN_MS, ObservedDay, OpenTrial, Reverted, Trial, TrialFacts,
 };
-use rightsizer_rules::window::{DaySource, Distribution, WINDOW_DAYS};
+use rightsizer_rules::window::{DaySource, Distribution, Hours, WINDOW_DAYS};
 use rusqlite::{Connection, Row, params};
 
 use super::columns::{count, megabytes, timestamp};
@@ -28,7 +28,7 @@ static LAST_CHANGE: LazyLock<String> = LazyLock::new(|| {
 
 fn read(row: &Row<'_>) -> Result<ObservedDay, StoreError> {
     let number = |n: usize| -> rusqlite::Result<u64> { Ok(count(row.get(n)?)) };
-    let durations = row.get_ref(9)?.as_blob().map_err(rusqlite::Error::from)?;
+    let bytes = |n: usize| row.get_ref(n)?.as_blob().map_err(rusqlite::Error::from);
     Ok(ObservedDay {
         day: Day::from_number(row.get(0)?),
         kind: DaySource::kind(row.get(1)?),
@@ -40,7 +40,8 @@ fn read(row: &Row<'_>) -> Result<ObservedDay, StoreError> {
         ooms: number(6)?,
         censored: row.get(7)?,
         billed_ms: number(8)?,
-        durations: Distribution::from_bytes(durations)?,
+        durations: Distribution::from_bytes(bytes(9)?)?,
+        hours: Hours::from_bytes(bytes(11)?)?,
     })
 }
 
@@ -97,7 +98,7 @@ impl Trials<'_> {
     fn days_of(&self, id: FunctionId, from: Day, to: Day) -> Result<Vec<ObservedDay>, StoreError> {
         let mut statement = self.tx.prepare_cached(
             "SELECT day, source, memory_mb, invocations, errors, timeouts, ooms, censored, billed_ms,
-                    durations, environments
+                    durations, environments, hours
              FROM days WHERE day = ? AND function_id = ? ORDER BY source",
         )?;
         let mut days = Vec::new();

@@ -28,9 +28,10 @@ fn add(usage: &mut Usage, day: Day, row: &Row<'_>, version: &str) -> Result<(), 
         billed_ms: number(5)?,
         failures,
     };
-    let counts_here = usage.count(day, row.get(1)?, counts);
+    let rank: i64 = row.get(1)?;
+    let counts_here = usage.count(day, rank, counts);
     let named = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
-    if !counts_here || named != version {
+    if named != version {
         return Ok(());
     }
     let distribution = |n: usize| -> Result<Distribution, StoreError> {
@@ -38,6 +39,14 @@ fn add(usage: &mut Usage, day: Day, row: &Row<'_>, version: &str) -> Result<(), 
         Ok(Distribution::from_bytes(bytes)?)
     };
     let size: Megabytes = megabytes(row.get(2)?);
+    if !counts_here {
+        let (inits, restores) = (distribution(17)?, distribution(18)?);
+        let some = inits.count() + restores.count() > 0;
+        if some && usage.counts_failed_starts(day, rank) {
+            usage.add_failed_starts(size, &inits, &restores);
+        }
+        return Ok(());
+    }
     usage.add(
         day,
         size,

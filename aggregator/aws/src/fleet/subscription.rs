@@ -31,6 +31,13 @@ pub struct Subscription {
     pub criteria: Option<String>,
 }
 
+impl Subscription {
+    /// Whether it has the pattern of an earlier release, which leaves out starts that failed.
+    pub fn is_of_earlier_release(&self) -> bool {
+        self.pattern == REPORTS_ALONE_PATTERN
+    }
+}
+
 /// The service with the subscriptions.
 pub trait SubscriptionsApi: Send + Sync {
     /// Those of a log group.
@@ -183,10 +190,7 @@ pub fn subscribe_account(wanted: &Subscription, there: &[Subscription]) -> Subsc
             );
             SubscriptionPlan::Leave("forwarded-already", words)
         }
-        Some(known)
-            if known.destination == wanted.destination
-                && known.pattern == REPORTS_ALONE_PATTERN =>
-        {
+        Some(known) if known.destination == wanted.destination && known.is_of_earlier_release() => {
             let words = format!(
                 "the account's policy {:?} goes to the same stream, with the pattern of an earlier release, which \
                  leaves out starts that failed: deploy its system again",

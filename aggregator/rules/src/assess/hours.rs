@@ -10,14 +10,9 @@ pub fn size_hours<'a>(
     days: impl IntoIterator<Item = (Day, &'a Hours)>,
     durations: &Distribution,
 ) -> SizeHours {
-    let parts = days.into_iter().flat_map(|(day, hours)| {
-        hours.parts().map(move |(part, count, log)| PartOfDay {
-            day,
-            part,
-            count,
-            log,
-        })
-    });
+    let parts = days
+        .into_iter()
+        .flat_map(|(day, hours)| hours.parts().map(move |part| PartOfDay::of(day, part)));
     SizeHours::of(
         parts.collect(),
         durations.count(),

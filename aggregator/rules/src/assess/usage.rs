@@ -134,6 +134,8 @@ pub struct Usage {
     sizes: HashMap<Megabytes, SizeUsage>,
     /// The day that the row before was of, and the kind of source that counts on it.
     counting: Option<(Day, u8)>,
+    /// The day of the layer that such a row was of, and the kind of source whose failed starts count on it.
+    failing: Option<(Day, u8)>,
     /// Whether the invocations of any day come from logs.
     pub by_logs: bool,
     /// Rows of reports found in files of unknown tools that count, and of others.
@@ -282,6 +284,38 @@ impl Usage {
         true
     }
 
+    /// Returns whether the starts that failed count of a row that has some but does not count itself. The layer sees none,
+    /// so on its days they come from the first other kind of source that has any.
+    pub fn counts_failed_starts(&mut self, day: Day, rank: i64) -> bool {
+        let layer = DaySource::kind(DaySource::Layer.rank());
+        if self.counting != Some((day, layer)) {
+            return false;
+        }
+        let kind = DaySource::kind(rank);
+        match self.failing {
+            Some((failing, first)) if failing == day => first == kind,
+            _ => {
+                self.failing = Some((day, kind));
+                true
+            }
+        }
+    }
+
+    /// Adds the starts that failed of a row of the version with the traffic to its size, and nothing else.
+    pub fn add_failed_starts(
+        &mut self,
+        memory_mb: Megabytes,
+        inits: &Distribution,
+        restores: &Distribution,
+    ) {
+        if memory_mb == OTHER_SIZES {
+            return;
+        }
+        let size = self.size(memory_mb);
+        size.failed_inits.merge(inits);
+        size.failed_restores.merge(restores);
+    }
+
     /// Adds a counted row of the version with the traffic to its size.
     pub fn add(&mut self, day: Day, memory_mb: Megabytes, row: &SizeDay<'_>) {
         if memory_mb == OTHER_SIZES {
@@ -326,3 +360,6 @@ impl Usage {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,9 @@
 
 use rightsizer_records::{Day, Megabytes, Millis, Timestamp};
 
+use super::hours::same_hours;
 use super::trial::{After, Before, Failures, Reverted, Silences, Trial, slow_above};
-use crate::window::{DayKey, DaySource, DayStats, Distribution};
+use crate::window::{DayKey, DaySource, DayStats, Distribution, Hours};
 
 /// Longest time between a change and the updater's outcome; environments that begin in between begin at the new
 /// size.
@@ -34,6 +35,8 @@ pub struct ObservedDay {
     pub billed_ms: u64,
     /// Durations in ms.
     pub durations: Distribution,
+    /// Durations by the time of the day.
+    pub hours: Hours,
 }
 
 impl ObservedDay {
@@ -51,6 +54,7 @@ impl ObservedDay {
             ooms: stats.ooms,
             billed_ms: stats.billed_ms,
             durations: stats.durations.clone(),
+            hours: stats.hours.clone(),
         }
     }
 }
@@ -104,7 +108,7 @@ impl OpenTrial {
             }
         }
         let before = before(&earlier);
-        let slow_above = before
+        let limit = before
             .p95
             .and_then(|p95| slow_above(p95, facts.p95_tolerance));
         let since = facts.last.max(self.applied_at);
@@ -122,8 +126,9 @@ impl OpenTrial {
             before,
             after: After {
                 environments: Some(environments),
-                ..after(&later, slow_above, silent_hours)
+                ..after(&later, limit, silent_hours)
             },
+            same_hours: limit.and_then(|limit| same_hours(&earlier, &later, limit)),
             p95_tolerance: facts.p95_tolerance,
             reverted_sightings: facts.reverted.sightings(),
         }

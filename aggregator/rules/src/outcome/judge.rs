@@ -57,10 +57,12 @@ pub enum Cause {
         slow: u64,
         /// Of how many.
         of: u64,
-        /// The tolerance.
+        /// The tolerance; × `hours`, if that is known.
         tolerance: f64,
         /// The chance of as many, were all as it was.
         chance: f64,
+        /// If they are only slow for their hours: the earlier 95th percentile at these hours ÷ at all.
+        hours: Option<f64>,
     },
     /// It has no calls for longer than ever before.
     Silent {
@@ -88,7 +90,7 @@ pub fn judge(trial: &Trial) -> Verdict {
     }
     let seen_enough =
         trial.hours() >= VERIFY_HOURS && trial.after.invocations >= VERIFY_INVOCATIONS;
-    if seen_enough {
+    if seen_enough && !may_be_slower(trial) {
         Verdict::Verified(Saving::of(trial))
     } else {
         Verdict::Wait
@@ -147,16 +149,51 @@ fn rise(trial: &Trial, earlier: Failures, later: u64) -> Option<Rise> {
 }
 
 /// The lower confidence bound of the 95th percentile lies above the tolerance, by ranks: no assumption
-/// about how durations are distributed.
+/// about how durations are distributed. If hours are known, two of three signs have to agree: the days as they were
+/// measured, the same with the 95th percentile at the hours of the new size, and the mean logarithms at the same hours.
+/// With equal hours the first two are one.
 fn slower(trial: &Trial) -> Option<Cause> {
-    trial.before.p95?;
-    let (slow, of) = (trial.after.slow, trial.after.timed);
+    let [measured, matched] = slow_signs(trial);
+    let Some(same) = trial.same_hours else {
+        return measured;
+    };
+    let both = measured.is_some() && matched.is_some();
+    let agree = both || same.least_ratio > trial.p95_tolerance;
+    measured.or(matched).filter(|_| agree)
+}
+
+/// Whether one of the signs shows a slowdown, and the mean logarithms do not exclude it. Such a change waits for more
+/// invocations.
+fn may_be_slower(trial: &Trial) -> bool {
+    let one_sign = || slow_signs(trial).iter().any(Option::is_some);
+    let doubt = |most_ratio: f64| most_ratio > trial.p95_tolerance;
+    trial.is_decrease() && trial.same_hours.is_some_and(|same| doubt(same.most_ratio)) && one_sign()
+}
+
+/// As measured, and with the 95th percentile at the hours of the new size.
+fn slow_signs(trial: &Trial) -> [Option<Cause>; 2] {
+    if trial.before.p95.is_none() {
+        return [None; 2];
+    }
+    let matched = trial.same_hours.map(|same| (same.slow, same.p95_factor));
+    [
+        many_slow(trial, trial.after.slow, None),
+        matched.and_then(|(slow, factor)| many_slow(trial, slow, Some(factor))),
+    ]
+}
+
+fn many_slow(trial: &Trial, slow: u64, hours: Option<f64>) -> Option<Cause> {
+    let of = trial.after.timed;
     let chance = at_least(slow, of, 0.05);
+    let tolerance = hours.map_or(trial.p95_tolerance, |hours| {
+        (trial.p95_tolerance * hours * 100.0).round() / 100.0
+    });
     (chance <= ALPHA).then_some(Cause::Slower {
         slow,
         of,
-        tolerance: trial.p95_tolerance,
+        tolerance,
         chance,
+        hours,
     })
 }
 
@@ -185,6 +222,7 @@ impl Cause {
                 of,
                 tolerance,
                 chance,
+                hours: _,
             } => Reason::RollbackSlower {
                 chance,
                 of,
@@ -225,11 +263,18 @@ impl fmt::Display for Cause {
                 slow,
                 of,
                 tolerance,
+                hours,
                 ..
-            } => write!(
-                f,
-                "slower: {slow} of {of} invocations took over {tolerance} × the earlier 95th percentile"
-            ),
+            } => {
+                let earlier = "the earlier 95th percentile";
+                write!(
+                    f,
+                    "slower: {slow} of {of} invocations took over {tolerance} × {earlier}"
+                )?;
+                hours.map_or(Ok(()), |hours| {
+                    write!(f, ", which was {hours:.2} × as long at the same hours")
+                })
+            }
             Self::Silent {
                 hours,
                 longest_hours,

@@ -5,6 +5,9 @@
 //! `docs/ALGORITHM.md` names the tests and what they are worth.
 
 mod days;
+mod hours;
+#[cfg(test)]
+mod hours_tests;
 mod judge;
 mod saving;
 #[cfg(test)]
@@ -15,4 +18,4 @@ pub use days::{OUTCOME_WITHIN_MS, ObservedDay, OpenTrial, TrialFacts};
 pub(crate) use judge::rollback_size;
 pub use judge::{Cause, HOLD_DAYS, Verdict, judge};
 pub use saving::{Saving, factor_in};
-pub use trial::{After, Before, Failures, Reverted, Silences, Trial};
+pub use trial::{After, Before, Failures, Reverted, SameHours, Silences, Trial};

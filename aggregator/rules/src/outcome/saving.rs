@@ -101,6 +101,7 @@ mod tests {
                 billed_ms: 22_000,
                 ..After::default()
             },
+            same_hours: None,
             p95_tolerance: 1.25,
             reverted_sightings: 0,
         };

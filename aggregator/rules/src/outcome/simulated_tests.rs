@@ -12,10 +12,10 @@ const FUNCTIONS: u32 = 1000;
 const LOOKS: u32 = 100;
 
 /// A small generator (splitmix64): the same figures in every run.
-struct Chance(u64);
+pub(super) struct Chance(pub(super) u64);
 
 impl Chance {
-    fn next(&mut self) -> f64 {
+    pub(super) fn next(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -73,6 +73,7 @@ fn is_rolled_back(function: Function, chance: &mut Chance) -> bool {
             ..Before::default()
         },
         after: After::default(),
+        same_hours: None,
         p95_tolerance: 1.25,
         reverted_sightings: 0,
     };

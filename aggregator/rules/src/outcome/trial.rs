@@ -17,6 +17,8 @@ pub struct Trial {
     pub before: Before,
     /// What ran at `to_mb` since.
     pub after: After,
+    /// Both sides at the same hours; `None` if hours are not known.
+    pub same_hours: Option<SameHours>,
     /// How much slower the 95th percentile may be: what the function's strategy allows, or what was
     /// projected when a person approved it, if that is more.
     pub p95_tolerance: f64,
@@ -122,6 +124,19 @@ pub struct After {
     pub slow: u64,
     /// Hours since its last call, or since the change if there was none.
     pub silent_hours: u32,
+}
+
+/// What ran at the new size beside what ran at the old one at the same hours and on the same days of the week.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SameHours {
+    /// The earlier 95th percentile at the hours of the new size ÷ as it was measured.
+    pub p95_factor: f64,
+    /// Invocations at the new size that took longer than `slow_above` × this factor.
+    pub slow: u64,
+    /// The lower confidence bound of the ratio of the geometric means, after ÷ before.
+    pub least_ratio: f64,
+    /// Its upper confidence bound.
+    pub most_ratio: f64,
 }
 
 /// What an invocation has to exceed to count as slow: the earlier 95th percentile × the tolerance.

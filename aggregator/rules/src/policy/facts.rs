@@ -30,6 +30,19 @@ pub struct SizeFacts {
     pub hours_factor: Option<f64>,
 }
 
+impl SizeFacts {
+    /// Returns the 95th percentile as it was measured or at the hours of all sizes, whichever is longer, in milliseconds.
+    pub(super) fn longer_p95_ms(&self) -> f64 {
+        self.p95.as_ms_f64() * self.hours_factor.unwrap_or(1.0).max(1.0)
+    }
+
+    /// Returns the 95th percentile as it was measured or at the hours of all sizes, whichever is shorter.
+    pub fn shorter_p95(&self) -> Millis {
+        let shorter = self.p95.as_ms_f64() * self.hours_factor.unwrap_or(1.0).min(1.0);
+        Millis::from_ms_f64(shorter).unwrap_or(self.p95)
+    }
+}
+
 /// How the invocations at one memory size ended, in the window (P6). Of the version whose traffic is decided
 /// on, and of the source that counts on each day (W7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

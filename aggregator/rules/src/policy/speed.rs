@@ -6,7 +6,7 @@ use rightsizer_records::{
 };
 
 use super::evidence::FunctionEvidence;
-use super::facts::SizeHealth;
+use super::facts::{SizeFacts, SizeHealth};
 use super::project::{Basis, Factors, Projector, cores};
 use super::reasons::Reasons;
 use super::settings::PolicySettings;
@@ -148,6 +148,7 @@ pub(super) fn allowed(
 
 /// What the function took before it was made smaller: a tolerance of each step by itself would add up.
 /// What it took before it was made larger for power: the speed gained since is what may be given up again.
+/// Sizes ran at different hours: if one took less at the hours of all, that counts.
 fn baseline_p95(
     seen: &FunctionEvidence,
     settings: &PolicySettings,
@@ -157,8 +158,8 @@ fn baseline_p95(
         return smaller;
     }
     let before = seen.changes.baseline_p95.map(Millis::as_ms_f64);
-    let larger = projector.larger().map(|size| size.p95.as_ms_f64());
-    let now = projector.here().p95.as_ms_f64();
+    let larger = projector.larger().map(shorter);
+    let now = shorter(projector.here());
     larger.chain(before).fold(now, f64::min)
 }
 
@@ -172,7 +173,11 @@ fn before_power(seen: &FunctionEvidence, settings: &PolicySettings) -> Option<f6
         .before_mb
         .filter(|before| *before < seen.current_mb)?;
     let measured = seen.sizes.iter().find(|size| size.memory_mb == before)?;
-    Some(measured.p95.as_ms_f64())
+    Some(shorter(measured))
+}
+
+fn shorter(size: &SizeFacts) -> f64 {
+    size.shorter_p95().as_ms_f64()
 }
 
 impl Breach {
@@ -259,7 +264,7 @@ impl Limits<'_> {
         let billed = factors.mean * f64::from(size.0) / f64::from(self.seen.current_mb.0);
         let start = self.start_breach(size);
         start.or_else(|| self.timeout_breach(factors)).or_else(|| {
-            let p95 = self.projector.here().p95.as_ms_f64() * factors.p95;
+            let p95 = self.projector.here().longer_p95_ms() * factors.p95;
             if p95 > self.p95_ms * (1.0 + ROUNDING) {
                 Some(Breach::TooSlow { p95 })
             } else {

@@ -13,6 +13,10 @@ use serde::{Deserialize, Serialize};
 use super::mixture::{Part, merged, quantile};
 use super::used::SizeUse;
 
+mod compared;
+
+pub(crate) use compared::compare_hours;
+
 /// Rounds of alternating means. Sizes that share most of their hours need a few; with fewer rounds less is shifted.
 const ROUNDS: usize = 10;
 /// Durations with a time of day must be at least this share of all: the others ran at hours that are not known.
@@ -44,6 +48,18 @@ pub(crate) struct PartOfDay {
     pub(crate) count: f64,
     /// The mean of the natural logarithms of their durations.
     pub(crate) log: f64,
+}
+
+impl PartOfDay {
+    /// Returns a part of a day, with the number of its invocations and their mean logarithm.
+    pub(crate) const fn of(day: Day, (part, count, log): (usize, f64, f64)) -> Self {
+        Self {
+            day,
+            part,
+            count,
+            log,
+        }
+    }
 }
 
 impl SizeHours {
@@ -108,10 +124,10 @@ pub fn match_hours(sizes: &[SizeHours]) -> Vec<Option<f64>> {
         .iter()
         .map(|(at, times)| times.deviation_within(sizes[*at].spread));
     let within = within.fold(f64::INFINITY, f64::min);
-    let common = times(None).median(within);
+    let common = times(None).quantile(0.5, within);
     let mut factors = vec![None; sizes.len()];
     for (at, times) in own {
-        let shift = common - times.median(within);
+        let shift = common - times.quantile(0.5, within);
         factors[at] = Some(if shift.abs() < LEAST_SHIFT {
             1.0
         } else {
@@ -136,7 +152,7 @@ impl Times {
 
     /// Returns what of this deviation is not that between the times.
     fn deviation_within(&self, spread: f64) -> f64 {
-        let mean: f64 = self.0.iter().map(|(share, effect)| share * effect).sum();
+        let mean = weighted_mean(self.0.iter().copied());
         let between: f64 = self
             .0
             .iter()
@@ -148,13 +164,13 @@ impl Times {
             .max(LEAST_DEVIATION)
     }
 
-    fn median(&self, deviation: f64) -> f64 {
+    fn quantile(&self, q: f64, deviation: f64) -> f64 {
         let parts = self.0.iter().map(|(share, effect)| Part {
             weight: *share,
             mean: *effect,
             deviation,
         });
-        quantile(&merged(parts.collect()), 0.5)
+        quantile(&merged(parts.collect()), q)
     }
 }
 
@@ -206,7 +222,7 @@ impl Cells {
             let at = self.days.len();
             self.days.push(CellDay {
                 size,
-                weekend: WEEKEND.contains(&of_day[0].day.number().rem_euclid(7)),
+                weekend: is_weekend(of_day[0].day),
             });
             let cell = |part: &PartOfDay| Cell {
                 day: at,
@@ -220,6 +236,14 @@ impl Cells {
 
     /// Returns the effect of the time on each cell.
     fn effects(&self) -> Vec<f64> {
+        let seasons = self.seasons();
+        let effect = |cell: &Cell| seasons.at(cell.part, self.days[cell.day].weekend);
+        let effects = self.all.iter().map(effect);
+        effects.map(Option::unwrap_or_default).collect()
+    }
+
+    /// Returns the effects of the times at which there are invocations.
+    fn seasons(&self) -> Effects {
         let by_part = self.all.iter().map(|cell| Value {
             level: cell.day,
             effect: cell.part,
@@ -235,10 +259,39 @@ impl Cells {
             log: level.mean,
         });
         let week = Fit::of(&by_week.collect::<Vec<_>>());
-        let weekend = |cell: &Cell| usize::from(self.days[cell.day].weekend);
-        let effect = |cell: &Cell| parts.effects[cell.part] + week.effects[weekend(cell)];
-        self.all.iter().map(effect).collect()
+        Effects {
+            parts: parts.known(),
+            week: week.known(),
+        }
     }
+}
+
+/// What the times at which there are invocations add to the logarithm of a duration.
+struct Effects {
+    /// By part of the day.
+    parts: Vec<Option<f64>>,
+    /// Of weekdays, then of weekends.
+    week: Vec<Option<f64>>,
+}
+
+impl Effects {
+    /// Returns the effect of a part of a day; `None` if there is no invocation at that part of any day, or on no such day.
+    fn at(&self, part: usize, weekend: bool) -> Option<f64> {
+        let of = |effects: &[Option<f64>], at: usize| effects.get(at).copied().flatten();
+        Some(of(&self.parts, part)? + of(&self.week, usize::from(weekend))?)
+    }
+}
+
+fn is_weekend(day: Day) -> bool {
+    WEEKEND.contains(&day.number().rem_euclid(7))
+}
+
+/// Returns the mean of values, each after its weight.
+fn weighted_mean(values: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let (weight, sum) = values.fold((0.0, 0.0), |(weight, sum), (more, value)| {
+        (weight + more, sum + more * value)
+    });
+    sum / f64::max(weight, f64::MIN_POSITIVE)
 }
 
 /// What is taken to be the sum of a level, an effect and noise.
@@ -257,6 +310,8 @@ struct Fit {
     levels: Vec<Mean>,
     /// Shrunk by their noise.
     effects: Vec<f64>,
+    /// The weight of the values with each effect.
+    counts: Vec<f64>,
 }
 
 impl Fit {
@@ -285,8 +340,17 @@ impl Fit {
         effects.iter_mut().for_each(|effect| *effect *= kept);
         Self {
             levels: levels(&effects),
+            counts: by_effect.iter().map(|effect| effect.count).collect(),
             effects,
         }
+    }
+
+    /// Returns each effect that values have.
+    fn known(&self) -> Vec<Option<f64>> {
+        let effects = self.effects.iter().zip(&self.counts);
+        effects
+            .map(|(effect, count)| (*count > 0.0).then_some(*effect))
+            .collect()
     }
 }
 

@@ -124,10 +124,19 @@ impl FunctionState {
             if key.day > span.to {
                 break;
             }
-            let counts = wanted.contains(key.day)
-                && usage.count(key.day, key.source.rank(), DayCounts::of(stats));
-            if counts && key.version == version {
+            if !wanted.contains(key.day) {
+                continue;
+            }
+            let rank = key.source.rank();
+            let counts = usage.count(key.day, rank, DayCounts::of(stats));
+            if key.version != version {
+                continue;
+            }
+            if counts {
                 usage.add(key.day, key.memory_mb, &SizeDay::of(stats));
+            } else if stats.has_failed_starts() && usage.counts_failed_starts(key.day, rank) {
+                let (inits, restores) = (&stats.failed_inits, &stats.failed_restores);
+                usage.add_failed_starts(key.memory_mb, inits, restores);
             }
         }
         usage

@@ -168,7 +168,7 @@ impl FunctionState {
         let seen = self.assess(view);
         let sizes = seen.iter().flat_map(|seen| &seen.evidence.sizes);
         let before = sizes.into_iter().find(|s| s.memory_mb == outcome.from_mb);
-        self.baseline_p95 = before.map(|size| size.p95);
+        self.baseline_p95 = before.map(|size| size.shorter_p95());
     }
 
     /// The last change, if it has no verdict yet.

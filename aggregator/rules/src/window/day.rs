@@ -257,6 +257,11 @@ impl DayStats {
             || self.durations.count() > 0
     }
 
+    /// Whether a start failed.
+    pub(crate) fn has_failed_starts(&self) -> bool {
+        self.failed_inits.count() > 0 || self.failed_restores.count() > 0
+    }
+
     /// Counts what waits in its distributions.
     pub fn settle(&mut self) {
         self.durations.settle();

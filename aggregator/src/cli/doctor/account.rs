@@ -14,6 +14,7 @@ use super::applies;
 use super::changes;
 use super::finding::Finding;
 use super::stream::{self, advice};
+use super::subscriptions;
 use crate::cli::text::short;
 
 /// The number of executions that Lambda always keeps unreserved.
@@ -41,6 +42,7 @@ pub(super) async fn examine(config: &SdkConfig, stack: &str, patterns: &[String]
             findings.push(applies::examine(&lambda, stack, &functions).await);
             findings.push(with_layer(&functions));
             findings.extend(changes::examine(config, &functions, patterns).await);
+            findings.extend(subscriptions::examine(config, stack, &functions, patterns).await);
         }
         Err(finding) => findings.push(finding),
     }
@@ -198,6 +200,8 @@ pub(super) struct Listed {
     pub(super) modified: String,
     /// Whether it has a layer of the stack.
     pub(super) has_layer: bool,
+    /// Where it logs.
+    pub(super) log_group: String,
 }
 
 impl Listed {
@@ -216,11 +220,14 @@ async fn list(lambda: &aws_sdk_lambda::Client, stack: &str) -> Result<Vec<Listed
         let function = function.map_err(|e| refused(WITH_LAYER, "lambda:ListFunctions", &e))?;
         let has = |arn: Option<&str>| arn.is_some_and(|arn| arn.contains(&layer));
         let runtime = function.runtime();
+        let name = function.function_name().unwrap_or_default();
+        let group = function.logging_config().and_then(|logs| logs.log_group());
         functions.push(Listed {
             arn: function.function_arn().unwrap_or_default().to_owned(),
             runtime: runtime.map_or_else(|| "no runtime".to_owned(), ToString::to_string),
             modified: function.last_modified().unwrap_or_default().to_owned(),
             has_layer: function.layers().iter().any(|layer| has(layer.arn())),
+            log_group: group.map_or_else(|| format!("/aws/lambda/{name}"), str::to_owned),
         });
     }
     Ok(functions)

@@ -56,11 +56,7 @@ pub(super) async fn examine(
 /// Returns the functions to read, and how many there are of them in all.
 fn choose<'a>(functions: &'a [Listed], patterns: &[String]) -> (Vec<&'a Listed>, usize) {
     let is_meant = |function: &&Listed| {
-        let is = |pattern: &String| {
-            let pattern = wildmatch::WildMatch::new(pattern);
-            pattern.matches(function.name()) || pattern.matches(&function.arn)
-        };
-        patterns.iter().any(is) || (patterns.is_empty() && function.has_layer)
+        is_named(function, patterns) || (patterns.is_empty() && function.has_layer)
     };
     let mut chosen: Vec<&Listed> = functions.iter().filter(is_meant).collect();
     let all = chosen.len();
@@ -70,6 +66,14 @@ fn choose<'a>(functions: &'a [Listed], patterns: &[String]) -> (Vec<&'a Listed>,
         chosen.truncate(READ_MOST);
     }
     (chosen, all)
+}
+
+/// Returns whether a pattern matches the function's name or ARN.
+pub(super) fn is_named(function: &Listed, patterns: &[String]) -> bool {
+    patterns.iter().any(|pattern| {
+        let pattern = wildmatch::WildMatch::new(pattern);
+        pattern.matches(function.name()) || pattern.matches(&function.arn)
+    })
 }
 
 /// Returns what was found of the functions that were read, out of `all`.
@@ -170,6 +174,7 @@ mod tests {
             runtime: "python3.13".to_owned(),
             modified: modified.to_owned(),
             has_layer,
+            log_group: format!("/aws/lambda/{name}"),
         }
     }
 

@@ -11,6 +11,7 @@ mod server;
 mod snapshot;
 mod store;
 mod stream;
+mod subscriptions;
 mod updater;
 
 use std::io::Write;

@@ -47,7 +47,7 @@ impl Session<'_> {
             .flatten()
             .find(|s| s.memory_mb == outcome.from_mb);
         before.map_or(Ok(()), |size| {
-            self.unit.decisions().note_baseline(id, size.p95)
+            self.unit.decisions().note_baseline(id, size.shorter_p95())
         })
     }
 }

@@ -209,3 +209,38 @@ fn a_harmful_change_is_rolled_back_at_the_next_close_however_rare_decisions_are(
     let line = case.line("f");
     assert_eq!((line.to_mb, line.urgent), (Some(1024), true), "{line:?}");
 }
+
+/// A function that takes 300 ms at one in the morning, once a day, and 100 at noon was shrunk. At its new size it is called
+/// at one in the morning first: 300 ms are what it takes at that hour, 900 are slower.
+#[test]
+fn a_change_is_judged_by_the_same_hours_of_the_days_before() {
+    let timed = |env: u64, when: &str, size: u32, ms: u64, count: usize| {
+        let mut record = reports("f", env, when, size, 200, count);
+        for row in &mut record.reports {
+            row.duration_ms = Some(Millis::from_ms(ms));
+        }
+        record
+    };
+    for (ms, is_slower) in [(300, false), (900, true)] {
+        let mut case = Case::new();
+        case.know("f", "code", "2026-05-01T00:00:00Z");
+        for day in 1..=15_u32 {
+            let at = |hour: u32| format!("2026-05-{day:02}T{hour:02}:00:00Z");
+            case.report(timed(u64::from(day), &at(1), 1024, 300, 1));
+            case.report(timed(u64::from(100 + day), &at(12), 1024, 100, 30));
+        }
+        let id = case.send_all().remove(0);
+        case.answer(&id, "f", OutcomeStatus::Applied, 1024, 300);
+        for env in 2000..2002 {
+            case.report(timed(env, "2026-05-16T01:00:00Z", 300, ms, 20));
+        }
+        case.report(timed(3000, "2026-05-17T01:00:00Z", 300, ms, 1));
+        let reasons = case.line("f").reasons;
+        let slower = |reason: &Reason| matches!(reason, Reason::RollbackSlower { .. });
+        assert_eq!(
+            reasons.iter().any(slower),
+            is_slower,
+            "{ms} ms: {reasons:?}"
+        );
+    }
+}

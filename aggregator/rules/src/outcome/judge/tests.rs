@@ -38,6 +38,7 @@ fn trial() -> Trial {
             slow: 500,
             ..After::default()
         },
+        same_hours: None,
         p95_tolerance: 1.25,
         reverted_sightings: 0,
     }

@@ -155,6 +155,19 @@ fn p6_many_steps_do_not_add_up_to_a_slow_function() {
     assert_eq!(mb(case.decide().target_mb), 1000);
 }
 
+/// At hours at which everything takes nine tenths it took 200 ms, so 222 at the hours of all: at most 250, which is 1.125 of
+/// that. At hours at which everything takes ten ninths, it took 180 at the hours of all: at most 225, and 200 were measured.
+#[test]
+fn p6_a_step_is_held_to_the_same_hours() {
+    for factor in [10.0 / 9.0, 0.9] {
+        let mut case = half_computing();
+        for size in &mut case.0.sizes {
+            size.hours_factor = Some(factor);
+        }
+        assert_eq!(mb(case.decide().target_mb), 800, "{factor}");
+    }
+}
+
 #[test]
 fn p6_without_a_timeout_a_person_decides() {
     let mut case = Case::new(1024, &[200; 14]);

@@ -10,7 +10,7 @@ use crate::window::{Distribution, Hours};
 const FIRST: i32 = 20_601;
 
 /// Hours of days: durations in ms by day and hour of the day, with this number of invocations.
-fn hours(of: impl IntoIterator<Item = (i32, i64, f64, u32)>) -> SizeHours {
+pub(super) fn hours(of: impl IntoIterator<Item = (i32, i64, f64, u32)>) -> SizeHours {
     let mut days: Vec<(Day, Hours)> = Vec::new();
     let mut durations = Distribution::default();
     for (day, hour, ms, calls) in of {
@@ -29,7 +29,7 @@ fn hours(of: impl IntoIterator<Item = (i32, i64, f64, u32)>) -> SizeHours {
 }
 
 /// 30 % longer from midnight to 06:00, and 20 % longer on the weekend.
-fn usual(day: i32, hour: i64) -> f64 {
+pub(super) fn usual(day: i32, hour: i64) -> f64 {
     let night = if hour < 6 { 1.3 } else { 1.0 };
     let weekend = if matches!(day % 7, 2 | 3) { 1.2 } else { 1.0 };
     100.0 * night * weekend
