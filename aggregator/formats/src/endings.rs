@@ -162,6 +162,11 @@ impl Endings {
         invocation
     }
 
+    /// Whether something is known of a report that has not come.
+    pub(super) fn wait(&self) -> bool {
+        !self.ended.is_empty() || !self.full.is_empty() || self.starts.wait()
+    }
+
     /// Whether a line after the report may add to it.
     pub(super) fn may_turn_out(invocation: &Invocation) -> bool {
         invocation.status == Status::Ok

@@ -17,7 +17,7 @@ pub struct PieceRead {
     tally: Tally,
     /// Lines of the piece.
     pub lines: u64,
-    /// Whether an entry may continue in the next piece, or a start that failed waits for its report. If so, discard this
+    /// Whether an entry may continue in the next piece, or what an entry showed waits for its report. If so, discard this
     /// result, and read both pieces together.
     pub open: bool,
 }
@@ -48,8 +48,9 @@ pub fn read_piece<E>(
             // That the sink has enough, it remembers itself.
             let _ = all(&mut lines, &mut state, out)?;
         }
-        // Output of a local emulator affects later lines, and the size of a start that failed is in a later report.
-        let open = lines.ran_out() || out.emulator || out.endings.starts.wait();
+        // Output of a local emulator affects later lines. How an invocation ended, or that a start failed, belongs to a
+        // later report.
+        let open = lines.ran_out() || out.emulator || out.endings.wait();
         Ok((lines.read() + 1 - first_line, open))
     })?;
     Ok(PieceRead {

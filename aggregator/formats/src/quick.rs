@@ -31,7 +31,8 @@ pub(super) fn line(text: &str, number: u64, out: &mut Output) -> Option<Result<(
         out.format(Format::Records);
         return Some(out.record(number, record));
     }
-    if text.len() > MOST_BYTES {
+    // What earlier lines showed belongs to the reports of this one.
+    if text.len() > MOST_BYTES || out.endings.wait() {
         return None;
     }
     let batch: Batch = serde_json::from_str(text).ok()?;
@@ -285,6 +286,41 @@ mod tests {
         let ours = String::from_utf8(rightsizer_records::encode(&ours)).unwrap();
         assert_eq!(quick(&ours), Some(lenient(&ours)));
         assert!(quick(&ours.replace("\"seq\":", "\"sequel\":")).is_none());
+    }
+
+    /// The type of an error, and a start that failed, belong to the report of a later line.
+    #[test]
+    fn what_an_earlier_line_showed_is_added_to_the_report() {
+        let event = |kind: &str, record: Value| json!({ "time": "2026-01-31T10:00:00Z", "type": kind, "record": record });
+        let done =
+            json!({ "requestId": "r", "status": "error", "errorType": "Runtime.OutOfMemory" });
+        let start = json!({ "status": "timeout", "metrics": { "durationMs": 9999.5 } });
+        let early = [
+            event("platform.runtimeDone", done),
+            event("platform.initReport", start),
+        ];
+        let batch =
+            |event: &Value| json!({ "functionName": "f", "records": [event] }).to_string() + "\n";
+        let alone = observed(&batch(&report()));
+        for event in &early {
+            let both = batch(event) + &batch(&report());
+            assert_ne!(observed(&both), alone, "{event}");
+            let together = json!({ "functionName": "f", "records": [event, report()] }).to_string();
+            assert_eq!(observed(&both), observed(&together), "{event}");
+        }
+    }
+
+    /// What a text shows of invocations and starts.
+    fn observed(text: &str) -> Vec<String> {
+        let mut seen = Vec::new();
+        let mut sink = |item| {
+            if let Item::Evidence { evidence, .. } = item {
+                seen.push(format!("{evidence:?}"));
+            }
+            Ok::<(), std::convert::Infallible>(())
+        };
+        crate::read(text.as_bytes(), &hints(), &mut sink).unwrap();
+        seen
     }
 
     fn odd() -> impl Strategy<Value = Value> {

@@ -212,7 +212,13 @@ mod tests {
         ];
         let findings = of_groups(&found, (50, 60), false, "rz");
         let texts: Vec<String> = findings.iter().map(ToString::to_string).collect();
-        insta::assert_snapshot!(texts.join(""), @"");
+        insta::assert_snapshot!(texts.join(""), @r#"
+        look   log subscriptions: 1 of 50 log groups that were read, of 60 (--functions PATTERN reads others) forward reports with the pattern of an earlier release, which leaves out starts that failed
+               do: printf '%s\n' checkout | rightsizer subscribe --file /dev/stdin --stream rz-reports --role arn:aws:iam::123456789012:role/logs --yes
+        look   log subscriptions: 1 of 50 log groups that were read, of 60 (--functions PATTERN reads others) forward reports with the pattern of an earlier release, which leaves out starts that failed
+               do: `subscribe` leaves filters that are not its own: give those of checkout (filter "theirs") the pattern of docs/ONBOARDING.md
+        ok     log subscriptions: 1 of 50 log groups that were read, of 60 (--functions PATTERN reads others) forward reports and starts that failed
+        "#);
         let none = of_groups(&[], (1, 1), false, "rz");
         assert_eq!(none[0].verdict, Verdict::NotChecked);
         assert!(of_groups(&[], (1, 1), true, "rz").is_empty());
