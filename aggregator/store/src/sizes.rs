@@ -85,10 +85,11 @@ impl Reader {
                 let counted = *counting.get_or_insert(kind);
                 if counted == kind {
                     sums.add(day, row)?;
-                } else if counted == layer && has_failed_starts(row)? {
-                    if *failed_by.get_or_insert(kind) == kind {
-                        sums.add_failed(day, row)?;
-                    }
+                } else if counted == layer
+                    && has_failed_starts(row)?
+                    && *failed_by.get_or_insert(kind) == kind
+                {
+                    sums.add_failed(day, row)?;
                 }
             }
         }

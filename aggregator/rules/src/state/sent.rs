@@ -6,6 +6,7 @@ use super::FunctionState;
 use crate::assess::{AppliedChange, Viewpoint};
 use crate::lifecycle::{self, ClosedCode, Event, Status};
 use crate::outcome::OpenTrial;
+use crate::policy::SizeFacts;
 
 /// An increase without an outcome after this time is lost: the updater discards a record after an hour.
 const LOST_AFTER_MS: i64 = 2 * 3_600_000;
@@ -168,7 +169,7 @@ impl FunctionState {
         let seen = self.assess(view);
         let sizes = seen.iter().flat_map(|seen| &seen.evidence.sizes);
         let before = sizes.into_iter().find(|s| s.memory_mb == outcome.from_mb);
-        self.baseline_p95 = before.map(|size| size.shorter_p95());
+        self.baseline_p95 = before.map(SizeFacts::shorter_p95);
     }
 
     /// The last change, if it has no verdict yet.

@@ -1,7 +1,7 @@
 //! Whether the log subscriptions to the reports stream forward starts that failed. Those of an earlier release do not, and
 //! nothing changes them by itself.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use aws_config::SdkConfig;
 use rightsizer_aws::fleet::{SUBSCRIPTION_NAME, Subscription, SubscriptionsApi};
@@ -70,9 +70,9 @@ fn groups<'a>(functions: &'a [Listed], patterns: &[String]) -> (Vec<(&'a str, &'
     // Times of one form, so their texts have their order.
     chosen.sort_by(|a, b| b.modified.cmp(&a.modified));
     let mut groups: Vec<(&str, &str)> = Vec::new();
-    let mut known = BTreeMap::new();
+    let mut known = BTreeSet::new();
     for function in chosen {
-        if known.insert(function.log_group.as_str(), ()).is_none() {
+        if known.insert(function.log_group.as_str()) {
             groups.push((&function.log_group, function.name()));
         }
     }
@@ -173,7 +173,7 @@ fn forwarded(number: usize, of: &str) -> String {
 
 /// The options of the command that changes a subscription of ours.
 fn options(stack: &str, subscription: &Subscription) -> String {
-    let role = subscription.role.as_deref().map_or("ROLE", |role| role);
+    let role = subscription.role.as_deref().unwrap_or("ROLE");
     format!("--stream {stack}-reports --role {role} --yes")
 }
 
