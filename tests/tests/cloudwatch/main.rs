@@ -9,6 +9,7 @@ mod contract;
 mod faults;
 mod live;
 mod mistakes;
+mod old_patterns;
 #[path = "../put_records/mod.rs"]
 mod put_records;
 mod reading;

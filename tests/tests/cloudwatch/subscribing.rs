@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use crate::stage::{Group, Stage};
 
 const STREAM: &str = "arn:aws:kinesis:eu-central-1:123456789012:stream/reports";
-const ROLE: &str = "arn:aws:iam::123456789012:role/logs-to-reports";
+pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/logs-to-reports";
 
 /// Functions of these names, and the streams.
-async fn stage_with(names: &[&str]) -> Stage {
+pub(crate) async fn stage_with(names: &[&str]) -> Stage {
     let stage = Stage::with_functions(names).await;
     let client = kinesis_client(stage.moto.endpoint());
     for stream in ["reports", "rz-reports"] {

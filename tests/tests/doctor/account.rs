@@ -7,11 +7,12 @@ use rightsizer_tests::servers::{FaultProxy, MotoServer, aws_environment, kinesis
 use serde_json::{Value, json};
 
 /// The services that the checks call.
-const SERVICES: [&str; 4] = [
+const SERVICES: [&str; 5] = [
     "KINESIS",
     "LAMBDA",
     "RESOURCE_GROUPS_TAGGING_API",
     "CLOUDWATCH",
+    "CLOUDWATCH_LOGS",
 ];
 
 /// A deployed system as far as it can be looked up: what is there, what is missing, and what is not checked.

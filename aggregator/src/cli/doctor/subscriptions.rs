@@ -38,10 +38,13 @@ pub(super) async fn examine(
     let calls = Calls::new(AwsLogs::new(config), CALLS_PER_SECOND);
     let leads_here = format!(":stream/{stack}-reports");
     let leads_here = |known: &Subscription| known.destination.ends_with(&leads_here);
-    let account = match calls.call(|| calls.api().of_account()).await {
-        Ok(there) => there.into_iter().find(leads_here),
-        Err(error) => return vec![unread("logs:DescribeAccountPolicies", &error)],
-    };
+    let mut findings = Vec::new();
+    let account = calls.call(|| calls.api().of_account()).await;
+    let account = account.unwrap_or_else(|error| {
+        findings.push(unread(OF_ACCOUNT, "logs:DescribeAccountPolicies", &error));
+        Vec::new()
+    });
+    let account = account.into_iter().find(leads_here);
     let (groups, all) = groups(functions, patterns);
     let (mut found, mut read) = (Vec::new(), 0);
     for (group, function) in &groups {
@@ -52,11 +55,14 @@ pub(super) async fn examine(
             }
             // It was never called.
             Err(LogsError::Missing(_)) => {}
-            Err(error) => return vec![unread("logs:DescribeSubscriptionFilters", &error)],
+            Err(error) => {
+                findings.push(unread(CHECK, "logs:DescribeSubscriptionFilters", &error));
+                return findings;
+            }
         }
         read += 1;
     }
-    let mut findings: Vec<Finding> = account.iter().map(|it| of_account(it, stack)).collect();
+    findings.extend(account.iter().map(|policy| of_account(policy, stack)));
     findings.extend(of_groups(&found, (read, all), account.is_some(), stack));
     findings
 }
@@ -177,8 +183,8 @@ fn options(stack: &str, subscription: &Subscription) -> String {
     format!("--stream {stack}-reports --role {role} --yes")
 }
 
-fn unread(action: &str, error: &LogsError) -> Finding {
-    Finding::not_checked(CHECK, format!("{action} fails: {error}"))
+fn unread(check: &str, action: &str, error: &LogsError) -> Finding {
+    Finding::not_checked(check, format!("{action} fails: {error}"))
 }
 
 #[cfg(test)]
