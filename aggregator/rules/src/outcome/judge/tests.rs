@@ -2,7 +2,7 @@
 
 use rightsizer_records::{Millis, Timestamp};
 
-use super::super::trial::{After, Before, Reverted, Silences};
+use super::super::trial::{After, Before, Reverted, SameHours, Silences};
 use super::*;
 
 /// 1024 → 512 two days ago: 100,000 invocations before, 1 % errors, 0.1 % timeouts, 95 % within
@@ -157,6 +157,32 @@ fn a_95th_percentile_beyond_the_tolerance_is_a_rollback() {
         Verdict::Rollback(Cause::Slower { .. })
     ));
     assert_eq!(slow_above_200(), Some(Millis::from_ms(250)));
+}
+
+/// 700 of 10,000 beyond the limit are too many, 500 are not. The mean logarithms show between which ratios the change lies.
+#[test]
+fn one_sign_of_a_slowdown_waits_until_the_mean_excludes_it() {
+    let with = |measured, slow, [least_ratio, most_ratio]: [f64; 2]| {
+        let mut trial = trial();
+        trial.after.slow = measured;
+        trial.same_hours = Some(SameHours {
+            p95_factor: 1.1,
+            slow,
+            least_ratio,
+            most_ratio,
+        });
+        judge(&trial)
+    };
+    for (measured, slow) in [(700, 500), (500, 700)] {
+        assert!(matches!(
+            with(measured, slow, [1.26, 1.4]),
+            Verdict::Rollback(_)
+        ));
+        assert_eq!(with(measured, slow, [1.1, 1.26]), Verdict::Wait);
+        assert!(is_verified(with(measured, slow, [0.9, 1.25])));
+    }
+    assert!(matches!(with(700, 700, [0.9, 1.1]), Verdict::Rollback(_)));
+    assert!(is_verified(with(500, 500, [1.26, 1.4])));
 }
 
 fn slow_above_200() -> Option<Millis> {
