@@ -275,7 +275,7 @@ struct Effects {
 }
 
 impl Effects {
-    /// Returns the effect of a part of a day; `None` if there is no invocation at that part of any day, or on no such day.
+    /// Returns the effect of a part of a day. `None` if no invocation ran at that part of a day, or on that kind of day.
     fn at(&self, part: usize, weekend: bool) -> Option<f64> {
         let of = |effects: &[Option<f64>], at: usize| effects.get(at).copied().flatten();
         Some(of(&self.parts, part)? + of(&self.week, usize::from(weekend))?)

@@ -200,7 +200,7 @@ pub(super) struct Listed {
     pub(super) modified: String,
     /// Whether it has a layer of the stack.
     pub(super) has_layer: bool,
-    /// Where it logs.
+    /// The log group of its configuration, or the default one of its name.
     pub(super) log_group: String,
 }
 
